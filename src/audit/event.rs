@@ -1,0 +1,2 @@
+//! One audit record as one line of JSON: who, when, what was reached, how it was decided.
+

@@ -1,0 +1,161 @@
+//! The outcome of a decision: forward exactly this text, or refuse; and what was learnt on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::QualifiedName;
+use crate::guard::rejection::Rejection;
+use crate::policy::SensitiveClass;
+
+/// What is to happen with one text of SQL (one Query or Parse message, of one or several statements).
+#[derive(Debug)]
+pub enum Decision {
+    Forward(Forward),
+    Reject { rejection: Rejection, facts: Facts },
+}
+
+impl Decision {
+    pub fn facts(&self) -> &Facts {
+        match self {
+            Self::Forward(forward) => &forward.facts,
+            Self::Reject { facts, .. } => facts,
+        }
+    }
+}
+
+/// A text that may run, and what has to be watched while it does.
+#[derive(Debug)]
+pub struct Forward {
+    pub sql: GuardedSql,
+    pub facts: Facts,
+    /// Values that the bound parameters must have. Checked by the session at Bind.
+    pub parameter_checks: Vec<ParameterCheck>,
+}
+
+/// SQL that the guard has decided may run, as it must run. Nothing else may go upstream.
+///
+/// INVARIANT: only `crate::guard` can make one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuardedSql {
+    text: String,
+    /// Where the client's tokens begin, in characters from 1: (in `text`, in the client's text), ascending.
+    positions: Vec<(u32, u32)>,
+}
+
+impl GuardedSql {
+    pub(in crate::guard) fn new(text: String, positions: Vec<(u32, u32)>) -> Self {
+        Self { text, positions }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The character in the client's text, from 1, that a server's error position points at.
+    ///
+    /// `None` where the position lies in text that the guard has put in.
+    pub fn client_position(&self, position: u32) -> Option<u32> {
+        let at = self.positions.binary_search_by_key(&position, |pair| pair.0).ok()?;
+        self.positions.get(at).map(|pair| pair.1)
+    }
+}
+
+/// What a text does, as far as the guard could see.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    pub statements: Vec<StatementFacts>,
+    /// The text with its literals replaced by `$n`; empty where the text could not be cut into tokens.
+    pub normalized: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatementFacts {
+    /// The command tag's words: `SELECT`, `INSERT`, `COPY`.
+    pub command: &'static str,
+    pub class: StatementClass,
+    pub objects: Vec<ObjectAccess>,
+}
+
+/// What a session has to know of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatementClass {
+    Read,
+    Write,
+    /// `COPY … FROM STDIN`: the server will ask for data.
+    CopyIn,
+    CopyOut,
+    /// BEGIN, COMMIT, SAVEPOINT, …
+    Transaction,
+    /// SET, SHOW, RESET.
+    Setting,
+    /// `DISCARD ALL`, `DEALLOCATE ALL`: prepared statements and portals are gone after it.
+    Discard,
+    /// Nothing but blanks and comments.
+    Empty,
+}
+
+/// One relation that a statement reaches, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectAccess {
+    pub relation: QualifiedName,
+    pub lens: LensKind,
+    pub access: BTreeSet<Access>,
+    pub columns: BTreeSet<String>,
+    pub sensitive: BTreeMap<String, SensitiveClass>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    Read,
+    Insert,
+    Update,
+    Delete,
+}
+
+impl Access {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// How a relation is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LensKind {
+    Scoped,
+    Shared,
+    View,
+    Catalog,
+}
+
+impl LensKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scoped => "scoped",
+            Self::Shared => "shared",
+            Self::View => "view",
+            Self::Catalog => "catalog",
+        }
+    }
+}
+
+/// A parameter whose bound value must be the tenant's identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterCheck {
+    /// From 1, as in `$1`.
+    pub parameter: u16,
+    pub value: TenantValue,
+    /// The column that it goes into, for the error's text.
+    pub column: String,
+}
+
+/// A tenant's identifier in the type of its column.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum TenantValue {
+    Text(String),
+    Integer(i64),
+    Uuid([u8; 16]),
+}

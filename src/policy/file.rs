@@ -1,0 +1,1 @@
+//! The policy file's format, TOML, parsed into rules once.

@@ -1,0 +1,123 @@
+//! What a person declares: tables, functions, logins. The file that a security reviewer reads and signs off.
+
+pub mod file;
+
+use std::collections::BTreeMap;
+
+use crate::catalog::QualifiedName;
+use crate::tenant::{LoginName, TenantId};
+
+/// A policy file, read and validated, before it meets a catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub tenancy: Tenancy,
+    pub tables: BTreeMap<QualifiedName, TableRule>,
+    /// Functions outside `pg_catalog` that clients may call.
+    pub functions: BTreeMap<FunctionIdentity, FunctionRule>,
+    pub logins: BTreeMap<LoginName, LoginRule>,
+    /// SHA-256 of the file's bytes, in hexadecimal: names the policy in the audit trail.
+    pub digest: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenancy {
+    /// Every table that has this column is scoped by it.
+    pub column: Option<String>,
+    /// Schemas in which an unqualified name is looked up, in order. Pinned upstream too. Default: `public`.
+    pub search_path: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableRule {
+    /// `None`: scoped if the table has the tenant column, else unreachable.
+    pub kind: Option<TableKind>,
+    /// The tenant column, where it is not [`Tenancy::column`].
+    pub column: Option<String>,
+    /// Column to class (`pii`, `phi`, `pci`, `secret`).
+    pub sensitive: BTreeMap<String, SensitiveClass>,
+    pub key_oracles: KeyOracles,
+    /// Triggers that were read and found to keep to the row's tenant. Others make the table read-only.
+    pub trusted_triggers: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableKind {
+    /// Rows are filtered by tenant.
+    Scoped,
+    /// The same for all; read by all, written by none.
+    Shared,
+    /// The same for all; read and written by all.
+    SharedWritable,
+    /// Does not exist for any client.
+    Hidden,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SensitiveClass {
+    Pii,
+    Phi,
+    Pci,
+    Secret,
+}
+
+impl SensitiveClass {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pii => "pii",
+            Self::Phi => "phi",
+            Self::Pci => "pci",
+            Self::Secret => "secret",
+        }
+    }
+}
+
+/// What to do with a statement that supplies a key through which another tenant's value could be guessed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyOracles {
+    #[default]
+    Accept,
+    Refuse,
+}
+
+/// A function by its full identity: `public.full_name(text, text)`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionIdentity {
+    pub function: QualifiedName,
+    /// As `pg_get_function_identity_arguments` prints types, without names: `text, text`.
+    pub arguments: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionRule {
+    /// Why it is safe, for the reviewer.
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginRule {
+    pub tenants: TenantBinding,
+    pub credential: Credential,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TenantBinding {
+    /// Speaks for one tenant.
+    Bound(TenantId),
+    /// May choose among tenants that match one of these patterns (`*` stands for any text).
+    Choice(Vec<String>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, as PostgreSQL stores it.
+    Scram(String),
+    /// A password kept elsewhere, turned into a verifier at load.
+    Password(SecretSource),
+}
+
+/// Where a secret is kept. The secret itself is never part of a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    File(String),
+    Environment(String),
+}

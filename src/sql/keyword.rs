@@ -33,11 +33,6 @@ pub(crate) fn category(word: &str) -> Option<KeywordCategory> {
     }
 }
 
-/// Whether a word is an output column's name only after AS. `word` in lower case.
-pub(crate) fn needs_as(word: &str) -> bool {
-    AS_LABEL.binary_search(&word).is_ok()
-}
-
 #[rustfmt::skip]
 const UNRESERVED: &[&str] = &[
     "abort", "absent", "absolute", "access", "action", "add", "admin", "after", "aggregate", "also", "alter",
@@ -107,21 +102,13 @@ const RESERVED: &[&str] = &[
     "unique", "user", "using", "variadic", "when", "where", "window", "with",
 ];
 
-#[rustfmt::skip]
-const AS_LABEL: &[&str] = &[
-    "array", "as", "char", "character", "create", "day", "except", "fetch", "filter", "for", "from", "grant",
-    "group", "having", "hour", "intersect", "into", "isnull", "limit", "minute", "month", "notnull", "offset",
-    "on", "order", "over", "overlaps", "precision", "returning", "second", "to", "union", "varying", "where",
-    "window", "with", "within", "without", "year",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_lists_are_sorted_and_short_enough() {
-        for list in [UNRESERVED, COLUMN_NAME, TYPE_FUNCTION_NAME, RESERVED, AS_LABEL] {
+        for list in [UNRESERVED, COLUMN_NAME, TYPE_FUNCTION_NAME, RESERVED] {
             assert!(list.is_sorted());
             assert!(list.iter().all(|word| word.len() <= LENGTH_MAX));
         }
@@ -134,7 +121,5 @@ mod tests {
         assert_eq!(category("left"), Some(KeywordCategory::TypeFunctionName));
         assert_eq!(category("abort"), Some(KeywordCategory::Unreserved));
         assert_eq!(category("invoices"), None);
-        assert!(needs_as("year"));
-        assert!(!needs_as("end"));
     }
 }

@@ -76,10 +76,6 @@ impl<'a> Tokens<'a> {
         self.tokens.is_empty()
     }
 
-    pub(crate) fn token(&self, i: usize) -> Option<&Token> {
-        self.tokens.get(i)
-    }
-
     pub(crate) fn pair(&mut self, left: usize, right: usize) {
         for (at, partner) in [(left, right), (right, left)] {
             if let (Some(token), Ok(partner)) = (self.tokens.get_mut(at), u32::try_from(partner)) {

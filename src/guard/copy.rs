@@ -25,7 +25,7 @@ impl Walk<'_> {
                 Err(not_allowed("COPY to or from a file or program").hint("Use STDIN or STDOUT, or \\copy in psql."))
             }
             (CopySource::Query { tree, .. }, CopyDirection::ToStdout) => {
-                self.query(tree)?;
+                self.tree(tree)?;
                 Ok((StatementClass::CopyOut, CopyIn::Unchanged))
             }
             (CopySource::Relation { name, columns, .. }, CopyDirection::ToStdout) => {

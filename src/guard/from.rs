@@ -9,7 +9,6 @@ use sqlparser::ast::{
 
 use crate::catalog::QualifiedName;
 use crate::guard::decision::{Access, LensKind};
-use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, RelationRule};
 use crate::guard::scope::{Entry, Level, OutputColumn, Protection};
@@ -435,9 +434,4 @@ pub(in crate::guard) fn renamed(columns: Option<Vec<OutputColumn>>, names: &[Str
         column.name.clone_from(name);
     }
     Some(columns)
-}
-
-/// A column of which only the name is known.
-pub(in crate::guard) fn unknown_column(name: String) -> OutputColumn {
-    OutputColumn { name, kind: Kind::Unknown, total: false }
 }

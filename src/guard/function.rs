@@ -108,7 +108,7 @@ const ORDINARY: &[&str] = &[
     "area bound_box box center circle diagonal diameter height isclosed isopen line lseg npoints path pclose point",
     "polygon popen radius slope width",
     "gen_random_uuid num_nonnulls num_nulls pg_typeof pg_sleep enum_first enum_last enum_range",
-    "current_database current_schema version",
+    "current_database current_schema version pg_advisory_unlock_all",
 ];
 
 const AGGREGATES: &[&str] = &[

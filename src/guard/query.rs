@@ -10,6 +10,7 @@ use crate::guard::from::{not_allowed, renamed};
 use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::scope::OutputColumn;
+use crate::guard::statement::merge_refused;
 use crate::guard::walk::{CteEntry, Outcome, QueryShape, Walk};
 use crate::sql::clauses::{Block, Clauses};
 use crate::sql::{ident_value, token_range};
@@ -156,7 +157,7 @@ impl Walk<'_> {
             SetExpr::Insert(Statement::Insert(insert)) => self.insert(insert),
             SetExpr::Update(Statement::Update(update)) => self.update(update),
             SetExpr::Delete(Statement::Delete(delete)) => self.delete(delete),
-            SetExpr::Merge(_) => Err(not_allowed("MERGE").hint("Use INSERT … ON CONFLICT, or UPDATE and INSERT.")),
+            SetExpr::Merge(_) => Err(merge_refused()),
             _ => Err(Rejection::new(Code::NotParsed, "this form of query is not understood")),
         }
     }

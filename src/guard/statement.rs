@@ -2,6 +2,7 @@
 
 use sqlparser::ast::Statement as Tree;
 
+use crate::guard::from::not_allowed;
 use crate::guard::decision::{CopyIn, Decision, Facts, Forward, GuardedSql, StatementClass, StatementFacts};
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::Ruleset;
@@ -77,7 +78,7 @@ fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Ou
         outcome?;
         if let Some(copied) = copied.filter(|copied| *copied != CopyIn::Unchanged) {
             if script.statements.len() > 1 {
-                return Err(crate::guard::from::not_allowed("COPY FROM beside other statements"));
+                return Err(not_allowed("COPY FROM beside other statements"));
             }
             copy_in = copied;
         }
@@ -91,17 +92,7 @@ fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<(StatementClass, C
         Body::Copy(copy) => return walk.copy(copy),
         Body::Session(session) => setting::session_statement(walk, session)?,
         Body::Tree(tree) => {
-            match tree.as_ref() {
-                Tree::Query(query) => walk.query(query).map(drop)?,
-                Tree::Insert(insert) => walk.insert(insert).map(drop)?,
-                Tree::Update(update) => walk.update(update).map(drop)?,
-                Tree::Delete(delete) => walk.delete(delete).map(drop)?,
-                Tree::Merge(_) => {
-                    return Err(crate::guard::from::not_allowed("MERGE")
-                        .hint("Use INSERT … ON CONFLICT, or UPDATE and INSERT."));
-                }
-                _ => return Err(Rejection::new(Code::StatementNotAllowed, "this statement is not allowed")),
-            }
+            walk.tree(tree)?;
             if walk.writes { StatementClass::Write } else { StatementClass::Read }
         }
         Body::Other(words) => {
@@ -111,6 +102,23 @@ fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<(StatementClass, C
         }
     };
     Ok((class, CopyIn::Unchanged))
+}
+
+impl Walk<'_> {
+    pub(in crate::guard) fn tree(&mut self, tree: &Tree) -> Outcome<()> {
+        match tree {
+            Tree::Query(query) => self.query(query).map(drop),
+            Tree::Insert(insert) => self.insert(insert).map(drop),
+            Tree::Update(update) => self.update(update).map(drop),
+            Tree::Delete(delete) => self.delete(delete).map(drop),
+            Tree::Merge(_) => Err(merge_refused()),
+            _ => Err(Rejection::new(Code::StatementNotAllowed, "this statement is not allowed")),
+        }
+    }
+}
+
+pub(in crate::guard) fn merge_refused() -> Rejection {
+    not_allowed("MERGE").hint("Use INSERT … ON CONFLICT, or UPDATE and INSERT.")
 }
 
 /// The words of the command tag.

@@ -6,7 +6,7 @@ use crate::sql::{TokenKind, Tokens};
 
 /// The clauses of one query block or data-modifying statement, each without its keyword.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Clauses {
+pub(crate) struct Clauses {
     /// What stands between the first keyword and the next clause: a SELECT's list, an UPDATE's target.
     pub head: Range<usize>,
     pub set: Option<Range<usize>>,
@@ -22,7 +22,7 @@ pub struct Clauses {
 
 /// What kind of block begins at a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Block {
+pub(crate) enum Block {
     Select,
     Update,
     Delete,
@@ -30,7 +30,7 @@ pub enum Block {
 
 impl Clauses {
     /// Reads the block whose SELECT, UPDATE or DELETE is the token `keyword`. `None`: a clause comes twice.
-    pub fn read(tokens: &Tokens<'_>, keyword: usize, block: Block) -> Option<Self> {
+    pub(crate) fn read(tokens: &Tokens<'_>, keyword: usize, block: Block) -> Option<Self> {
         let mut clauses = Self::default();
         let mut current = Clause::Head;
         let mut begin = keyword + 1;
@@ -186,7 +186,7 @@ fn before(tokens: &Tokens<'_>, at: usize) -> usize {
 }
 
 /// The condition after the ON that a token belongs to: from the nearest ON to its left, to where the join goes on.
-pub fn on_condition(tokens: &Tokens<'_>, inside: usize) -> Option<Range<usize>> {
+pub(crate) fn on_condition(tokens: &Tokens<'_>, inside: usize) -> Option<Range<usize>> {
     let on = nearest_left(tokens, inside, |at| tokens.is_word(at, "on") && !is_name(tokens, at))?;
     let begin = on + 1;
     let mut at = begin;
@@ -200,7 +200,7 @@ pub fn on_condition(tokens: &Tokens<'_>, inside: usize) -> Option<Range<usize>> 
 }
 
 /// The VALUES keyword whose rows hold a token.
-pub fn values_keyword(tokens: &Tokens<'_>, inside: usize) -> Option<usize> {
+pub(crate) fn values_keyword(tokens: &Tokens<'_>, inside: usize) -> Option<usize> {
     nearest_left(tokens, inside, |at| tokens.is_word(at, "values") && !is_name(tokens, at))
 }
 
@@ -228,7 +228,7 @@ fn continues_join(tokens: &Tokens<'_>, at: usize) -> bool {
 }
 
 /// The rows of a VALUES list: the parenthesised groups after the keyword, brackets included.
-pub fn value_rows(tokens: &Tokens<'_>, values: usize) -> Vec<Range<usize>> {
+pub(crate) fn value_rows(tokens: &Tokens<'_>, values: usize) -> Vec<Range<usize>> {
     let mut rows = Vec::new();
     let mut at = values + 1;
     while let (Some(TokenKind::LeftParen), Some(close)) = (tokens.kind(at), tokens.matching(at)) {
@@ -242,13 +242,13 @@ pub fn value_rows(tokens: &Tokens<'_>, values: usize) -> Vec<Range<usize>> {
 }
 
 /// The parts of a range between its commas.
-pub fn split_at_commas(tokens: &Tokens<'_>, range: Range<usize>) -> Vec<Range<usize>> {
+pub(crate) fn split_at_commas(tokens: &Tokens<'_>, range: Range<usize>) -> Vec<Range<usize>> {
     split(tokens, range, |tokens, at| tokens.kind(at) == Some(TokenKind::Comma))
 }
 
 /// The conjuncts of a condition: cut at each AND that is neither BETWEEN's nor inside CASE. One part if an OR stands
 /// at the same depth, since AND binds stronger.
-pub fn conjuncts(tokens: &Tokens<'_>, range: Range<usize>) -> Vec<Range<usize>> {
+pub(crate) fn conjuncts(tokens: &Tokens<'_>, range: Range<usize>) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let mut cases = 0_usize;
     let mut betweens = 0_usize;

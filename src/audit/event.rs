@@ -1,2 +1,1 @@
 //! One audit record as one line of JSON: who, when, what was reached, how it was decided.
-

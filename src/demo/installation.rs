@@ -27,7 +27,9 @@ struct Account {
 impl Installation {
     /// Looks at `PG_BIN`, then at PATH, then at the folders of the distributions, newest version first.
     pub(crate) fn find() -> Result<Self, DemoError> {
-        let folder = candidate_folders().into_iter().find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file());
+        let folder = candidate_folders()
+            .into_iter()
+            .find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file());
         let Some(folder) = folder else {
             return Err(DemoError::new(
                 "no PostgreSQL server found: PG_BIN is not set, and neither PATH nor /usr/lib/postgresql has initdb and postgres; \
@@ -61,7 +63,9 @@ impl Installation {
 
     /// Gives a file or folder to the server's user.
     pub(crate) fn hand_over(&self, path: &Path) -> Result<(), DemoError> {
-        let Some(account) = &self.account else { return Ok(()) };
+        let Some(account) = &self.account else {
+            return Ok(());
+        };
         let failed = format!("cannot give {} to the server's user", path.display());
         chown(path, Some(account.user), Some(account.group)).map_err(DemoError::because(&failed))
     }

@@ -144,7 +144,21 @@ impl ThrowawayPostgres {
         let mut child = self
             .installation
             .client_command("psql")
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", Self::SUPERUSER, "-p", &self.port.to_string(), "-d", database, "-h"])
+            .args([
+                "-X",
+                "-q",
+                "-A",
+                "-t",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-U",
+                Self::SUPERUSER,
+                "-p",
+                &self.port.to_string(),
+                "-d",
+                database,
+                "-h",
+            ])
             .arg(self.socket_folder())
             .env("PGPASSWORD", &self.password)
             .env("PGCLIENTENCODING", "UTF8")
@@ -180,7 +194,9 @@ impl ThrowawayPostgres {
 
     /// Ends the server at once, as a crash would: clients lose their connections in mid-query.
     pub fn kill_immediately(&mut self) -> Result<(), DemoError> {
-        let Some(mut server) = self.server.take() else { return Ok(()) };
+        let Some(mut server) = self.server.take() else {
+            return Ok(());
+        };
         let stopped = self.pg_ctl_stop();
         if stopped.is_err() {
             // Not even pg_ctl could: then the kernel does.
@@ -208,7 +224,17 @@ impl ThrowawayPostgres {
             .arg(self.data_folder())
             .arg("--pwfile")
             .arg(&password_file)
-            .args(["--username", Self::SUPERUSER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"])
+            .args([
+                "--username",
+                Self::SUPERUSER,
+                "--auth",
+                "scram-sha-256",
+                "--encoding",
+                "UTF8",
+                "--locale",
+                "C.UTF-8",
+                "--no-sync",
+            ])
             .env("TZ", "UTC")
             .current_dir("/")
             .stdin(Stdio::null())
@@ -221,12 +247,14 @@ impl ThrowawayPostgres {
         self.make_certificates()?;
         let data = self.data_folder();
         append(&data.join("postgresql.conf"), &self.settings_text(options))?;
-        fs::write(data.join("pg_hba.conf"), access_rules(options.plain)).map_err(DemoError::because("cannot write pg_hba.conf"))
+        fs::write(data.join("pg_hba.conf"), access_rules(options.plain))
+            .map_err(DemoError::because("cannot write pg_hba.conf"))
     }
 
     fn make_certificates(&self) -> Result<(), DemoError> {
         let authority = Authority::new("Partywall throw-away PostgreSQL")?;
-        fs::write(self.ca_file(), authority.certificate_pem()).map_err(DemoError::because("cannot write the authority"))?;
+        fs::write(self.ca_file(), authority.certificate_pem())
+            .map_err(DemoError::because("cannot write the authority"))?;
         let files = authority.issue(&["localhost", "127.0.0.1"], &self.data_folder(), "server")?;
         self.installation.hand_over(&files.certificate)?;
         self.installation.hand_over(&files.key)
@@ -236,7 +264,7 @@ impl ThrowawayPostgres {
         let mut text = format!(
             "\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = {}\nmax_connections = 200\n\
              ssl = on\nssl_cert_file = 'server.crt'\nssl_key_file = 'server.key'\npassword_encryption = 'scram-sha-256'\n\
-             fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nautovacuum = off\ntimezone = 'UTC'\nlog_timezone = 'UTC'\n",
+             fsync = off\nfull_page_writes = off\nautovacuum = off\ntimezone = 'UTC'\nlog_timezone = 'UTC'\n",
             quote_literal(&self.socket_folder().to_string_lossy()),
         );
         for (name, value) in &options.settings {
@@ -261,7 +289,11 @@ impl ThrowawayPostgres {
 
     fn start_server(&mut self) -> Result<(), DemoError> {
         let failed = "cannot start the server";
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.log_file()).map_err(DemoError::because(failed))?;
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_file())
+            .map_err(DemoError::because(failed))?;
         let copy = log.try_clone().map_err(DemoError::because(failed))?;
         let server = self
             .installation
@@ -291,14 +323,20 @@ impl ThrowawayPostgres {
                 && let Ok(Some(status)) = server.try_wait()
             {
                 self.server = None;
-                return Err(DemoError::new(format!("the server ended while starting ({status}): {}", last_lines(&self.log()))));
+                return Err(DemoError::new(format!(
+                    "the server ended while starting ({status}): {}",
+                    last_lines(&self.log())
+                )));
             }
             let state = fs::read_to_string(&state_file).unwrap_or_default();
             if state.lines().nth(7).is_some_and(|line| line.trim() == "ready") {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                return Err(DemoError::new(format!("the server was not ready within 60 seconds: {}", last_lines(&self.log()))));
+                return Err(DemoError::new(format!(
+                    "the server was not ready within 60 seconds: {}",
+                    last_lines(&self.log())
+                )));
             }
             thread::sleep(Duration::from_millis(10));
         }
@@ -338,7 +376,8 @@ impl Drop for ThrowawayPostgres {
 /// The temporary folder: entered by all (psql needs the authority and the socket), written by the server's user.
 fn make_folder(installation: &Installation) -> Result<PathBuf, DemoError> {
     // A Unix socket's path has at most 107 bytes: a long TMPDIR would not do.
-    let parent = Some(std::env::temp_dir()).filter(|path| path.as_os_str().len() < 60).unwrap_or_else(|| PathBuf::from("/tmp"));
+    let parent =
+        Some(std::env::temp_dir()).filter(|path| path.as_os_str().len() < 60).unwrap_or_else(|| PathBuf::from("/tmp"));
     let folder = parent.join(format!("partywall-pg-{}", random_word(10)?));
     let socket = folder.join("socket");
     let mut builder = fs::DirBuilder::new();
@@ -370,7 +409,10 @@ fn start_watchdog(installation: &Installation, folder: &Path) -> Result<Child, D
 
 fn stop_command(installation: &Installation, folder: &Path) -> Command {
     let mut command = installation.command("pg_ctl");
-    command.args(["stop", "--mode", "immediate", "--timeout", "20", "--pgdata"]).arg(folder.join("data")).current_dir("/");
+    command
+        .args(["stop", "--mode", "immediate", "--timeout", "20", "--pgdata"])
+        .arg(folder.join("data"))
+        .current_dir("/");
     command
 }
 

@@ -14,7 +14,10 @@ fn starts_answers_dies_returns_and_leaves_nothing() {
     let tcp = format!("host=127.0.0.1 port={} dbname=app user=rita password=secret", postgres.port());
     let over_tcp = |mode: &str| {
         let conninfo = format!("{tcp} sslrootcert={} sslmode={mode}", postgres.ca_file().display());
-        std::process::Command::new("psql").args(["-X", "-A", "-t", "-c", "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &conninfo]).output().unwrap()
+        std::process::Command::new("psql")
+            .args(["-X", "-A", "-t", "-c", "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &conninfo])
+            .output()
+            .unwrap()
     };
     let verified = over_tcp("verify-full");
     assert_eq!(String::from_utf8_lossy(&verified.stdout), "t\n", "{}", String::from_utf8_lossy(&verified.stderr));

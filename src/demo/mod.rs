@@ -3,6 +3,7 @@
 pub mod certificates;
 pub mod postgres;
 
+mod cluster;
 mod installation;
 
 use std::fmt;

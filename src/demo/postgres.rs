@@ -1,25 +1,17 @@
 //! A throw-away PostgreSQL: made, started, killed, started again, and gone without a trace.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::demo::DemoError;
-use crate::demo::certificates::Authority;
-use crate::demo::certificates::write_secret;
-use crate::demo::installation::Installation;
-use crate::demo::installation::free_port;
-use crate::demo::random_word;
+use crate::demo::cluster::Cluster;
+use crate::demo::installation::{Installation, free_port};
+use crate::demo::{DemoError, random_word};
 
 /// How the server is to be.
 #[derive(Debug, Clone)]
@@ -78,7 +70,8 @@ impl ThrowawayPostgres {
             password: random_word(24)?,
             server: None,
         };
-        postgres.make_cluster(&options)?;
+        let cluster = Cluster { installation: &postgres.installation, folder: &postgres.folder };
+        cluster.make(&postgres.password, &options)?;
         postgres.start_on_a_free_port()?;
         if postgres.database != "postgres" {
             postgres.psql_in("postgres", &format!("CREATE DATABASE {}", quote_name(&postgres.database)))?;
@@ -211,67 +204,6 @@ impl ThrowawayPostgres {
             return Err(DemoError::new("the server runs already"));
         }
         self.start_server()
-    }
-
-    fn make_cluster(&self, options: &Options) -> Result<(), DemoError> {
-        let password_file = self.folder.join("password");
-        write_secret(&password_file, &self.password)?;
-        self.installation.hand_over(&password_file)?;
-        let initdb = self
-            .installation
-            .command("initdb")
-            .arg("--pgdata")
-            .arg(self.data_folder())
-            .arg("--pwfile")
-            .arg(&password_file)
-            .args([
-                "--username",
-                Self::SUPERUSER,
-                "--auth",
-                "scram-sha-256",
-                "--encoding",
-                "UTF8",
-                "--locale",
-                "C.UTF-8",
-                "--no-sync",
-            ])
-            .env("TZ", "UTC")
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .output()
-            .map_err(DemoError::because("cannot run initdb"))?;
-        if !initdb.status.success() {
-            return Err(DemoError::new(format!("initdb failed: {}", String::from_utf8_lossy(&initdb.stderr).trim())));
-        }
-        fs::remove_file(&password_file).map_err(DemoError::because("cannot remove the password file"))?;
-        self.make_certificates()?;
-        let data = self.data_folder();
-        append(&data.join("postgresql.conf"), &self.settings_text(options))?;
-        fs::write(data.join("pg_hba.conf"), access_rules(options.plain))
-            .map_err(DemoError::because("cannot write pg_hba.conf"))
-    }
-
-    fn make_certificates(&self) -> Result<(), DemoError> {
-        let authority = Authority::new("Partywall throw-away PostgreSQL")?;
-        fs::write(self.ca_file(), authority.certificate_pem())
-            .map_err(DemoError::because("cannot write the authority"))?;
-        let files = authority.issue(&["localhost", "127.0.0.1"], &self.data_folder(), "server")?;
-        self.installation.hand_over(&files.certificate)?;
-        self.installation.hand_over(&files.key)
-    }
-
-    fn settings_text(&self, options: &Options) -> String {
-        let mut text = format!(
-            "\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = {}\nmax_connections = 200\n\
-             ssl = on\nssl_cert_file = 'server.crt'\nssl_key_file = 'server.key'\npassword_encryption = 'scram-sha-256'\n\
-             fsync = off\nfull_page_writes = off\nautovacuum = off\ntimezone = 'UTC'\nlog_timezone = 'UTC'\n",
-            quote_literal(&self.socket_folder().to_string_lossy()),
-        );
-        for (name, value) in &options.settings {
-            // Writing to a String cannot fail.
-            writeln!(text, "{name} = {}", quote_literal(value)).ok();
-        }
-        text
     }
 
     /// Another process may take the port between our look and the server's start: then another port.
@@ -416,28 +348,15 @@ fn stop_command(installation: &Installation, folder: &Path) -> Command {
     command
 }
 
-fn access_rules(plain: PlainConnections) -> &'static str {
-    match plain {
-        PlainConnections::Refused => "local all all scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n",
-        PlainConnections::Allowed => "local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n",
-    }
-}
-
-fn append(path: &Path, text: &str) -> Result<(), DemoError> {
-    let failed = format!("cannot write {}", path.display());
-    let file = fs::OpenOptions::new().append(true).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(DemoError::because(&failed))
-}
-
 fn last_lines(log: &str) -> String {
     let lines: Vec<&str> = log.lines().rev().take(5).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("; ")
 }
 
-fn quote_name(name: &str) -> String {
+pub(crate) fn quote_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn quote_literal(text: &str) -> String {
+pub(crate) fn quote_literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -1,1 +1,3 @@
+//! Tests that need no network, no server and no clock.
 
+mod tidy;

@@ -39,27 +39,19 @@ impl Listener {
 
     /// The TCP address in truth, where port 0 was asked for.
     pub fn local_address(&self) -> Option<SocketAddr> {
-        self.tcp
-            .as_ref()
-            .and_then(|listener| listener.local_addr().ok())
+        self.tcp.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
     pub async fn accept(&self) -> io::Result<Socket> {
         let tcp = async {
             match &self.tcp {
-                Some(listener) => listener
-                    .accept()
-                    .await
-                    .and_then(|(stream, _)| Socket::tcp(stream)),
+                Some(listener) => listener.accept().await.and_then(|(stream, _)| Socket::tcp(stream)),
                 None => pending().await,
             }
         };
         let unix = async {
             match &self.unix {
-                Some((listener, _)) => listener
-                    .accept()
-                    .await
-                    .map(|(stream, _)| Socket::Unix(stream)),
+                Some((listener, _)) => listener.accept().await.map(|(stream, _)| Socket::Unix(stream)),
                 None => pending().await,
             }
         };
@@ -81,26 +73,16 @@ impl Drop for Listener {
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
-    let explain = |error: io::Error| {
-        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-    };
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    }?;
+    let explain = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.bind(address).map_err(explain)?;
     socket.listen(BACKLOG).map_err(explain)
 }
 
 fn bind_unix(path: &Path) -> io::Result<(UnixListener, PathBuf)> {
-    let explain = |error: io::Error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot listen on {}: {error}", path.display()),
-        )
-    };
+    let explain =
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", path.display()));
     remove_stale(path).map_err(explain)?;
     Ok((UnixListener::bind(path).map_err(explain)?, path.to_owned()))
 }
@@ -111,16 +93,10 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         return Ok(());
     };
     if !metadata.file_type().is_socket() {
-        return Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "there is a file of that name that is not a socket",
-        ));
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of that name that is not a socket"));
     }
     match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => Err(io::Error::new(
-            io::ErrorKind::AddrInUse,
-            "another process listens on it",
-        )),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on it")),
         Err(_) => std::fs::remove_file(path),
     }
 }

@@ -42,8 +42,7 @@ impl ServerTls {
     /// From a certificate chain, leaf first, and its key, both in PEM.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsFileError> {
         let chain = read_certificates(certificate)?;
-        let key_der = PrivateKeyDer::from_pem_file(key)
-            .map_err(|error| TlsFileError::new(key, explain_pem(&error)))?;
+        let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| TlsFileError::new(key, explain_pem(&error)))?;
         let end_point = chain.first().and_then(end_point);
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -52,10 +51,7 @@ impl ServerTls {
             .with_single_cert(chain, key_der)
             .map_err(|error| TlsFileError::new(certificate, explain_pair(&error)))?;
         config.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(Self {
-            config: Arc::new(config),
-            end_point,
-        })
+        Ok(Self { config: Arc::new(config), end_point })
     }
 
     /// The `tls-server-end-point` hash of our certificate; `None` where its signature defines none.
@@ -64,14 +60,10 @@ impl ServerTls {
     }
 
     pub async fn accept(&self, socket: Socket, negotiation: Negotiation) -> io::Result<Stream> {
-        let stream = TlsAcceptor::from(Arc::clone(&self.config))
-            .accept(socket)
-            .await?;
+        let stream = TlsAcceptor::from(Arc::clone(&self.config)).accept(socket).await?;
         if negotiation == Negotiation::Direct && stream.get_ref().1.alpn_protocol() != Some(ALPN) {
             // PostgreSQL demands it too: without it, a page in a browser could be made to talk to us (ALPACA).
-            return Err(io::Error::other(
-                "direct TLS without the application protocol \"postgresql\"",
-            ));
+            return Err(io::Error::other("direct TLS without the application protocol \"postgresql\""));
         }
         Ok(Stream::ServerTls(Box::new(stream)))
     }
@@ -106,10 +98,7 @@ impl ClientTls {
         let certificates = read_certificates(path)?;
         let (added, ignored) = roots.add_parsable_certificates(certificates);
         if added == 0 {
-            return Err(TlsFileError::new(
-                path,
-                "holds no certificate that can be an authority".to_owned(),
-            ));
+            return Err(TlsFileError::new(path, "holds no certificate that can be an authority".to_owned()));
         }
         if ignored > 0 {
             tracing::debug!(path = %path.display(), ignored, "certificates left out of the authorities");
@@ -120,29 +109,15 @@ impl ClientTls {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(Self {
-            config: Arc::new(config),
-        })
+        Ok(Self { config: Arc::new(config) })
     }
 
     /// Also the hash of the certificate that was shown, for channel binding.
-    pub async fn connect(
-        &self,
-        host: &str,
-        socket: Socket,
-    ) -> Result<(Stream, Option<Vec<u8>>), TlsFault> {
+    pub async fn connect(&self, host: &str, socket: Socket) -> Result<(Stream, Option<Vec<u8>>), TlsFault> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsFault::Name)?;
         let connector = TlsConnector::from(Arc::clone(&self.config));
-        let stream = connector
-            .connect(name, socket)
-            .await
-            .map_err(TlsFault::from)?;
-        let hash = stream
-            .get_ref()
-            .1
-            .peer_certificates()
-            .and_then(<[_]>::first)
-            .and_then(end_point);
+        let stream = connector.connect(name, socket).await.map_err(TlsFault::from)?;
+        let hash = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).and_then(end_point);
         Ok((Stream::ClientTls(Box::new(stream)), hash))
     }
 }
@@ -167,17 +142,13 @@ pub enum TlsFault {
 
 impl From<io::Error> for TlsFault {
     fn from(error: io::Error) -> Self {
-        let certificate = error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-            .and_then(|inner| match inner {
+        let certificate =
+            error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).and_then(|inner| match inner {
                 rustls::Error::InvalidCertificate(certificate) => Some(certificate.clone()),
                 _ => None,
             });
         match certificate {
-            Some(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            ) => Self::Name,
+            Some(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => Self::Name,
             Some(CertificateError::UnknownIssuer) => Self::Authority,
             Some(other) => Self::Certificate(other),
             None => Self::Io(error),
@@ -194,10 +165,7 @@ pub struct TlsFileError {
 
 impl TlsFileError {
     fn new(path: &Path, why: String) -> Self {
-        Self {
-            path: path.to_owned(),
-            why,
-        }
+        Self { path: path.to_owned(), why }
     }
 }
 
@@ -219,10 +187,7 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFil
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| TlsFileError::new(path, explain_pem(&error)))?;
     if certificates.is_empty() {
-        return Err(TlsFileError::new(
-            path,
-            "holds no certificate in PEM form".to_owned(),
-        ));
+        return Err(TlsFileError::new(path, "holds no certificate in PEM form".to_owned()));
     }
     Ok(certificates)
 }
@@ -238,9 +203,7 @@ fn explain_pem(error: &rustls::pki_types::pem::Error) -> String {
 
 fn explain_pair(error: &rustls::Error) -> String {
     match error {
-        rustls::Error::InconsistentKeys(_) => {
-            "the certificate and the private key do not belong together".to_owned()
-        }
+        rustls::Error::InconsistentKeys(_) => "the certificate and the private key do not belong together".to_owned(),
         other => format!("cannot be used: {other}"),
     }
 }
@@ -275,9 +238,7 @@ fn end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn certificate(
-        algorithm: &'static rcgen::SignatureAlgorithm,
-    ) -> (rcgen::Certificate, rcgen::KeyPair) {
+    fn certificate(algorithm: &'static rcgen::SignatureAlgorithm) -> (rcgen::Certificate, rcgen::KeyPair) {
         let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
         let parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         (parameters.self_signed(&key).unwrap(), key)
@@ -306,20 +267,12 @@ mod tests {
         let other = write("other.key", &second_key.serialize_pem());
         let empty = write("empty.pem", "nothing here\n");
         assert!(ServerTls::load(&leaf, &key).unwrap().end_point().is_some());
-        let why = |certificate: &Path, key: &Path| {
-            ServerTls::load(certificate, key).unwrap_err().to_string()
-        };
-        assert!(
-            why(&leaf, &other)
-                .ends_with("leaf.pem: the certificate and the private key do not belong together")
-        );
+        let why = |certificate: &Path, key: &Path| ServerTls::load(certificate, key).unwrap_err().to_string();
+        assert!(why(&leaf, &other).ends_with("leaf.pem: the certificate and the private key do not belong together"));
         assert!(why(&empty, &key).ends_with("empty.pem: holds no certificate in PEM form"));
         assert!(why(&leaf, &empty).ends_with("empty.pem: holds no private key in PEM form"));
         assert!(
-            ClientTls::load(Some(&folder.path().join("missing.pem")))
-                .unwrap_err()
-                .to_string()
-                .contains("No such file")
+            ClientTls::load(Some(&folder.path().join("missing.pem"))).unwrap_err().to_string().contains("No such file")
         );
     }
 }

@@ -25,10 +25,7 @@ pub async fn cancel(target: &Target, key: &CancelKey) -> Result<(), ConnectError
         stream.write_all(&request).await?;
         stream.flush().await?;
         match stream.read_u8().await {
-            Ok(_) => Err(ConnectError::new(
-                ConnectErrorKind::Protocol,
-                "the server answered a cancel request",
-            )),
+            Ok(_) => Err(ConnectError::new(ConnectErrorKind::Protocol, "the server answered a cancel request")),
             // TLS without a closing alert, or a reset: PostgreSQL takes no leave here.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
@@ -37,10 +34,7 @@ pub async fn cancel(target: &Target, key: &CancelKey) -> Result<(), ConnectError
     };
     let result = match tokio::time::timeout(target.connect_timeout, attempt).await {
         Ok(result) => result,
-        Err(_) => Err(ConnectError::new(
-            ConnectErrorKind::Timeout,
-            "no answer to a cancel request",
-        )),
+        Err(_) => Err(ConnectError::new(ConnectErrorKind::Timeout, "no answer to a cancel request")),
     };
     result.map_err(|error| error.at(target))
 }

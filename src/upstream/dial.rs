@@ -33,12 +33,7 @@ pub(crate) async fn dial(target: &Target) -> Result<Dialled, ConnectError> {
     }
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host((target.host.as_str(), target.port))
         .await
-        .map_err(|error| {
-            ConnectError::new(
-                ConnectErrorKind::Down,
-                format!("cannot resolve the host: {error}"),
-            )
-        })?
+        .map_err(|error| ConnectError::new(ConnectErrorKind::Down, format!("cannot resolve the host: {error}")))?
         .collect();
     let mut last = ConnectError::new(ConnectErrorKind::Down, "the host has no address");
     for address in addresses {
@@ -51,10 +46,7 @@ pub(crate) async fn dial(target: &Target) -> Result<Dialled, ConnectError> {
     Err(last)
 }
 
-pub(crate) async fn dial_address(
-    target: &Target,
-    address: Address,
-) -> Result<Dialled, ConnectError> {
+pub(crate) async fn dial_address(target: &Target, address: Address) -> Result<Dialled, ConnectError> {
     let socket = match address {
         Address::Tcp(address) => TcpStream::connect(address).await.and_then(Socket::tcp),
         Address::Unix => {
@@ -62,23 +54,13 @@ pub(crate) async fn dial_address(
             UnixStream::connect(path).await.map(Socket::Unix)
         }
     }
-    .map_err(|error| {
-        ConnectError::new(ConnectErrorKind::Down, format!("cannot connect: {error}"))
-    })?;
+    .map_err(|error| ConnectError::new(ConnectErrorKind::Down, format!("cannot connect: {error}")))?;
     let Some(tls) = &target.tls else {
-        return Ok(Dialled {
-            stream: Stream::Plain(socket),
-            address,
-            end_point: None,
-        });
+        return Ok(Dialled { stream: Stream::Plain(socket), address, end_point: None });
     };
     let socket = request_tls(socket).await?;
     let (stream, end_point) = tls.connect(&target.host, socket).await?;
-    Ok(Dialled {
-        stream,
-        address,
-        end_point,
-    })
+    Ok(Dialled { stream, address, end_point })
 }
 
 /// SSLRequest. Exactly one byte is read in plain text: whatever else may already lie in the socket goes to TLS, which
@@ -89,24 +71,19 @@ async fn request_tls(mut socket: Socket) -> Result<Socket, ConnectError> {
     socket.write_all(&request).await?;
     match socket.read_u8().await {
         Ok(b'S') => Ok(socket),
-        Ok(b'N') => Err(ConnectError::new(
-            ConnectErrorKind::TlsUnavailable,
-            "the server does not offer TLS",
-        )
-        .hint("turn ssl on there; tls = \"disable\" is for loopback and Unix sockets only")),
+        Ok(b'N') => Err(ConnectError::new(ConnectErrorKind::TlsUnavailable, "the server does not offer TLS")
+            .hint("turn ssl on there; tls = \"disable\" is for loopback and Unix sockets only")),
         // An ErrorResponse in plain text: anybody on the way could have written it, so it is not shown (CVE-2024-10977).
-        Ok(b'E') => Err(ConnectError::new(
-            ConnectErrorKind::Refused,
-            "the server answered the request for TLS with an error",
-        )),
+        Ok(b'E') => {
+            Err(ConnectError::new(ConnectErrorKind::Refused, "the server answered the request for TLS with an error"))
+        }
         Ok(byte) => Err(ConnectError::new(
             ConnectErrorKind::Protocol,
             format!("byte {byte:#04x} in answer to the request for TLS"),
         )),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(ConnectError::new(
-            ConnectErrorKind::Down,
-            "the server closed the connection when asked for TLS",
-        )),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Err(ConnectError::new(ConnectErrorKind::Down, "the server closed the connection when asked for TLS"))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -61,12 +61,7 @@ impl ConnectErrorKind {
 
 impl ConnectError {
     pub(crate) fn new(kind: ConnectErrorKind, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            upstream: String::new(),
-            detail: detail.into(),
-            hint: None,
-        }
+        Self { kind, upstream: String::new(), detail: detail.into(), hint: None }
     }
 
     pub(crate) fn hint(mut self, hint: &'static str) -> Self {
@@ -88,9 +83,7 @@ impl ConnectError {
         match self.kind {
             ConnectErrorKind::Down | ConnectErrorKind::Timeout => "57P03",
             ConnectErrorKind::TooManyConnections => "53300",
-            ConnectErrorKind::Refused
-            | ConnectErrorKind::Authentication
-            | ConnectErrorKind::Unsuitable => "08004",
+            ConnectErrorKind::Refused | ConnectErrorKind::Authentication | ConnectErrorKind::Unsuitable => "08004",
             ConnectErrorKind::TlsUnavailable
             | ConnectErrorKind::TlsName
             | ConnectErrorKind::TlsAuthority
@@ -105,17 +98,11 @@ impl ConnectError {
             ConnectErrorKind::Down => "the database cannot be reached",
             ConnectErrorKind::Refused => "the database refused the connection",
             ConnectErrorKind::Timeout => "the database did not answer in time",
-            ConnectErrorKind::TlsUnavailable => {
-                "the database does not offer an encrypted connection"
-            }
+            ConnectErrorKind::TlsUnavailable => "the database does not offer an encrypted connection",
             ConnectErrorKind::TlsName => "the database's certificate is for another host",
-            ConnectErrorKind::TlsAuthority => {
-                "the database's certificate is signed by an unknown authority"
-            }
+            ConnectErrorKind::TlsAuthority => "the database's certificate is signed by an unknown authority",
             ConnectErrorKind::Tls => "no encrypted connection to the database could be made",
-            ConnectErrorKind::Authentication => {
-                "the database did not accept Partywall's credentials"
-            }
+            ConnectErrorKind::Authentication => "the database did not accept Partywall's credentials",
             ConnectErrorKind::TooManyConnections => "the database has no connection left",
             ConnectErrorKind::Unsuitable => "the database is not set up for use through Partywall",
             ConnectErrorKind::Protocol => "the database's answer was not understood",
@@ -124,14 +111,10 @@ impl ConnectError {
 
     pub fn client_hint(&self) -> &'static str {
         match self.kind {
-            ConnectErrorKind::Down
-            | ConnectErrorKind::Timeout
-            | ConnectErrorKind::TooManyConnections => {
+            ConnectErrorKind::Down | ConnectErrorKind::Timeout | ConnectErrorKind::TooManyConnections => {
                 "Try again later. Partywall's log has the details."
             }
-            _ => {
-                "This needs a change of Partywall's or the database's settings. Partywall's log has the details."
-            }
+            _ => "This needs a change of Partywall's or the database's settings. Partywall's log has the details.",
         }
     }
 }
@@ -152,9 +135,7 @@ impl std::error::Error for ConnectError {}
 impl From<std::io::Error> for ConnectError {
     fn from(error: std::io::Error) -> Self {
         let kind = match error.kind() {
-            std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput => {
-                ConnectErrorKind::Protocol
-            }
+            std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput => ConnectErrorKind::Protocol,
             _ => ConnectErrorKind::Down,
         };
         Self::new(kind, error.to_string())
@@ -164,23 +145,14 @@ impl From<std::io::Error> for ConnectError {
 impl From<TlsFault> for ConnectError {
     fn from(fault: TlsFault) -> Self {
         match fault {
-            TlsFault::Name => Self::new(
-                ConnectErrorKind::TlsName,
-                "its certificate is for another name",
-            )
-            .hint("set host to a name that the certificate holds"),
-            TlsFault::Authority => Self::new(
-                ConnectErrorKind::TlsAuthority,
-                "its certificate is signed by an unknown authority",
-            )
-            .hint("set tls.ca_file to the authority's certificate"),
-            TlsFault::Certificate(error) => {
-                Self::new(ConnectErrorKind::Tls, format!("bad certificate: {error}"))
+            TlsFault::Name => Self::new(ConnectErrorKind::TlsName, "its certificate is for another name")
+                .hint("set host to a name that the certificate holds"),
+            TlsFault::Authority => {
+                Self::new(ConnectErrorKind::TlsAuthority, "its certificate is signed by an unknown authority")
+                    .hint("set tls.ca_file to the authority's certificate")
             }
-            TlsFault::Io(error) => Self::new(
-                ConnectErrorKind::Tls,
-                format!("TLS handshake failed: {error}"),
-            ),
+            TlsFault::Certificate(error) => Self::new(ConnectErrorKind::Tls, format!("bad certificate: {error}")),
+            TlsFault::Io(error) => Self::new(ConnectErrorKind::Tls, format!("TLS handshake failed: {error}")),
         }
     }
 }

@@ -19,8 +19,7 @@ pub async fn load_catalog(target: &Target) -> Result<Catalog, QueryError> {
     let server_version = version.first().and_then(|text| text.parse().ok());
     let catalog = Catalog {
         format: CATALOG_FORMAT,
-        server_version: server_version
-            .ok_or_else(|| QueryError::Unreadable("no server_version_num".to_owned()))?,
+        server_version: server_version.ok_or_else(|| QueryError::Unreadable("no server_version_num".to_owned()))?,
         database: target.database().to_owned(),
         relations: read(&mut queries, RELATIONS).await?,
         functions: read(&mut queries, FUNCTIONS).await?,
@@ -38,18 +37,14 @@ pub async fn schema_fingerprint(target: &Target) -> Result<String, QueryError> {
     let mut queries = Queries::connect(target).await?;
     let rows = queries.column(FINGERPRINT).await?;
     queries.close().await;
-    rows.into_iter()
-        .next()
-        .ok_or_else(|| QueryError::Unreadable("no fingerprint".to_owned()))
+    rows.into_iter().next().ok_or_else(|| QueryError::Unreadable("no fingerprint".to_owned()))
 }
 
 /// Each row is one JSON object in the form that the catalogue's own file has.
 async fn read<T: DeserializeOwned>(queries: &mut Queries, sql: &str) -> Result<Vec<T>, QueryError> {
     let rows = queries.column(sql).await?;
     rows.iter()
-        .map(|row| {
-            serde_json::from_str(row).map_err(|error| QueryError::Unreadable(error.to_string()))
-        })
+        .map(|row| serde_json::from_str(row).map_err(|error| QueryError::Unreadable(error.to_string())))
         .collect()
 }
 

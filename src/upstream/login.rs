@@ -24,25 +24,15 @@ use crate::upstream::messages::Messages;
 const PARAMETERS_MAX: usize = 100;
 
 /// Settings that Partywall fixes: what it understands of a text depends on them.
-const FIXED: [&str; 6] = [
-    "user",
-    "database",
-    "client_encoding",
-    "search_path",
-    "standard_conforming_strings",
-    "replication",
-];
+const FIXED: [&str; 6] =
+    ["user", "database", "client_encoding", "search_path", "standard_conforming_strings", "replication"];
 
 pub(crate) async fn login(
     target: &Target,
     dialled: Dialled,
     parameters: &[(String, String)],
 ) -> Result<Connected, ConnectError> {
-    let Dialled {
-        stream,
-        address,
-        end_point,
-    } = dialled;
+    let Dialled { stream, address, end_point } = dialled;
     let mut messages = Messages::new(stream, BytesMut::new(), LOGIN_MESSAGE_BYTES_MAX);
     messages.send(&startup(target, parameters)?).await?;
     authenticate(target, &mut messages, address, end_point).await?;
@@ -81,9 +71,7 @@ async fn authenticate(
         Message::AuthenticationMd5Password(request) => {
             md5_hash(target.user.as_bytes(), password(target)?, request.salt()).into_bytes()
         }
-        Message::AuthenticationCleartextPassword
-            if messages.is_tls() || address == Address::Unix =>
-        {
+        Message::AuthenticationCleartextPassword if messages.is_tls() || address == Address::Unix => {
             password(target)?.to_vec()
         }
         Message::AuthenticationCleartextPassword => {
@@ -129,10 +117,7 @@ async fn scram(
         plus_offered |= mechanism == sasl::SCRAM_SHA_256_PLUS;
     }
     let (mechanism, binding) = match end_point {
-        Some(hash) if plus_offered => (
-            sasl::SCRAM_SHA_256_PLUS,
-            sasl::ChannelBinding::tls_server_end_point(hash),
-        ),
+        Some(hash) if plus_offered => (sasl::SCRAM_SHA_256_PLUS, sasl::ChannelBinding::tls_server_end_point(hash)),
         // "I could have bound": a server that did offer it notices that somebody took the offer away.
         Some(_) if plain_offered => (sasl::SCRAM_SHA_256, sasl::ChannelBinding::unrequested()),
         None if plain_offered => (sasl::SCRAM_SHA_256, sasl::ChannelBinding::unsupported()),
@@ -154,10 +139,8 @@ async fn scram(
         _ => return Err(unexpected()),
     };
     // Thousands of rounds of PBKDF2: not on the thread that serves everybody.
-    let exchange =
-        tokio::task::spawn_blocking(move || exchange.update(&challenge).map(|()| exchange)).await;
-    let mut exchange = exchange
-        .map_err(|error| ConnectError::new(ConnectErrorKind::Protocol, error.to_string()))??;
+    let exchange = tokio::task::spawn_blocking(move || exchange.update(&challenge).map(|()| exchange)).await;
+    let mut exchange = exchange.map_err(|error| ConnectError::new(ConnectErrorKind::Protocol, error.to_string()))??;
     let mut packet = BytesMut::new();
     frontend::sasl_response(exchange.message(), &mut packet)?;
     messages.send(&packet).await?;
@@ -191,11 +174,7 @@ async fn await_ready(mut messages: Messages, address: Address) -> Result<Connect
                 }
             }
             Message::BackendKeyData(data) => {
-                key = Some(CancelKey {
-                    address,
-                    process_id: data.process_id(),
-                    secret: data.secret_key(),
-                });
+                key = Some(CancelKey { address, process_id: data.process_id(), secret: data.secret_key() });
             }
             Message::NoticeResponse(_) => {}
             Message::ReadyForQuery(_) => break,
@@ -204,38 +183,22 @@ async fn await_ready(mut messages: Messages, address: Address) -> Result<Connect
         }
     }
     let (stream, unread): (Stream, BytesMut) = messages.into_parts();
-    let connected = Connected {
-        stream,
-        parameters,
-        key,
-        unread,
-    };
+    let connected = Connected { stream, parameters, key, unread };
     check_suitable(&connected)?;
     Ok(connected)
 }
 
 /// What Partywall's reading of SQL depends on, as the server itself reports it.
 fn check_suitable(connected: &Connected) -> Result<(), ConnectError> {
-    let unsuitable = |detail: &str, hint| {
-        Err(ConnectError::new(ConnectErrorKind::Unsuitable, detail).hint(hint))
-    };
+    let unsuitable = |detail: &str, hint| Err(ConnectError::new(ConnectErrorKind::Unsuitable, detail).hint(hint));
     if connected.parameter("standard_conforming_strings") != Some("on") {
-        return unsuitable(
-            "standard_conforming_strings is not on",
-            "turn it on for the role and the database",
-        );
+        return unsuitable("standard_conforming_strings is not on", "turn it on for the role and the database");
     }
     if connected.parameter("server_encoding") != Some("UTF8") {
-        return unsuitable(
-            "the database's encoding is not UTF8",
-            "use a database with ENCODING 'UTF8'",
-        );
+        return unsuitable("the database's encoding is not UTF8", "use a database with ENCODING 'UTF8'");
     }
     if connected.parameter("client_encoding") != Some("UTF8") {
-        return unsuitable(
-            "client_encoding is not UTF8",
-            "remove the setting that overrides it",
-        );
+        return unsuitable("client_encoding is not UTF8", "remove the setting that overrides it");
     }
     if connected.parameter("is_superuser") == Some("on") {
         return unsuitable(
@@ -247,24 +210,14 @@ fn check_suitable(connected: &Connected) -> Result<(), ConnectError> {
 }
 
 fn password(target: &Target) -> Result<&[u8], ConnectError> {
-    target
-        .password
-        .as_deref()
-        .map(str::as_bytes)
-        .ok_or_else(|| {
-            ConnectError::new(
-                ConnectErrorKind::Authentication,
-                "the server asks for a password, and none is configured",
-            )
+    target.password.as_deref().map(str::as_bytes).ok_or_else(|| {
+        ConnectError::new(ConnectErrorKind::Authentication, "the server asks for a password, and none is configured")
             .hint("set password for the upstream")
-        })
+    })
 }
 
 fn unexpected() -> ConnectError {
-    ConnectError::new(
-        ConnectErrorKind::Protocol,
-        "unexpected message while logging in",
-    )
+    ConnectError::new(ConnectErrorKind::Protocol, "unexpected message while logging in")
 }
 
 /// By SQLSTATE, since the words are in the server's language.

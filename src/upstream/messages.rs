@@ -21,11 +21,7 @@ pub(crate) struct Messages {
 
 impl Messages {
     pub(crate) fn new(stream: Stream, buffer: BytesMut, message_bytes_max: usize) -> Self {
-        Self {
-            stream,
-            buffer,
-            message_bytes_max,
-        }
+        Self { stream, buffer, message_bytes_max }
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -40,10 +36,7 @@ impl Messages {
                 return Ok(message);
             }
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the server closed the connection",
-                ));
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection"));
             }
         }
     }
@@ -62,10 +55,7 @@ impl Messages {
             return Ok(());
         };
         if header.get_u32() as usize > self.message_bytes_max {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a message of the server is too long",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a message of the server is too long"));
         }
         Ok(())
     }

@@ -44,11 +44,7 @@ pub struct Target {
 
 impl Target {
     /// Reads the authorities' file; `password` is resolved already.
-    pub fn new(
-        settings: &Upstream,
-        password: Option<String>,
-        search_path: &[String],
-    ) -> Result<Self, TlsFileError> {
+    pub fn new(settings: &Upstream, password: Option<String>, search_path: &[String]) -> Result<Self, TlsFileError> {
         let tls = match &settings.tls {
             UpstreamTls::VerifyFull { ca_file } => Some(ClientTls::load(ca_file.as_deref())?),
             UpstreamTls::Disable => None,
@@ -62,11 +58,7 @@ impl Target {
             password,
             tls,
             connect_timeout: settings.connect_timeout,
-            search_path: search_path
-                .iter()
-                .map(|schema| quote_identifier(schema))
-                .collect::<Vec<_>>()
-                .join(", "),
+            search_path: search_path.iter().map(|schema| quote_identifier(schema)).collect::<Vec<_>>().join(", "),
         })
     }
 
@@ -129,19 +121,13 @@ pub struct Connected {
 
 impl Connected {
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// Connects and logs in. `parameters` are start-up parameters of the client that have been checked against a list of
 /// allowed ones (`application_name`, `TimeZone`, …); those that Partywall fixes itself are not taken from it.
-pub async fn connect(
-    target: &Target,
-    parameters: &[(String, String)],
-) -> Result<Connected, ConnectError> {
+pub async fn connect(target: &Target, parameters: &[(String, String)]) -> Result<Connected, ConnectError> {
     let attempt = async {
         let dialled = dial::dial(target).await?;
         login::login(target, dialled, parameters).await

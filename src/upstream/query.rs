@@ -33,10 +33,9 @@ impl fmt::Display for QueryError {
         match self {
             Self::Connect(error) => error.fmt(f),
             Self::Broken(error) => write!(f, "the upstream's connection broke: {error}"),
-            Self::Server(sqlstate, message) => write!(
-                f,
-                "the upstream refused a query of ours: {message} (SQLSTATE {sqlstate})"
-            ),
+            Self::Server(sqlstate, message) => {
+                write!(f, "the upstream refused a query of ours: {message} (SQLSTATE {sqlstate})")
+            }
             Self::Unreadable(why) => write!(f, "the upstream's catalogue could not be read: {why}"),
         }
     }
@@ -62,15 +61,9 @@ pub(crate) struct Queries {
 
 impl Queries {
     pub(crate) async fn connect(target: &Target) -> Result<Self, QueryError> {
-        let parameters = [(
-            "application_name".to_owned(),
-            "partywall catalog".to_owned(),
-        )];
-        let Connected { stream, unread, .. } =
-            crate::upstream::connect(target, &parameters).await?;
-        Ok(Self {
-            messages: Messages::new(stream, unread, MESSAGE_BYTES_MAX),
-        })
+        let parameters = [("application_name".to_owned(), "partywall catalog".to_owned())];
+        let Connected { stream, unread, .. } = crate::upstream::connect(target, &parameters).await?;
+        Ok(Self { messages: Messages::new(stream, unread, MESSAGE_BYTES_MAX) })
     }
 
     /// The first column of every row; NULL is empty.
@@ -106,9 +99,6 @@ impl Queries {
 
 fn first_value(row: &DataRowBody) -> Result<String, QueryError> {
     let range = row.ranges().next()?.flatten();
-    let bytes = range
-        .and_then(|range| row.buffer().get(range))
-        .unwrap_or_default();
-    String::from_utf8(bytes.to_vec())
-        .map_err(|_| QueryError::Unreadable("a value is not UTF-8".to_owned()))
+    let bytes = range.and_then(|range| row.buffer().get(range)).unwrap_or_default();
+    String::from_utf8(bytes.to_vec()).map_err(|_| QueryError::Unreadable("a value is not UTF-8".to_owned()))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::audit::event::PolicyTag;
+use crate::audit::tag::PolicyTag;
 use crate::config::Config;
 use crate::guard::Ruleset;
 use crate::net::tls::ServerTls;

@@ -1,1 +1,6 @@
+//! Tests that need no network, no server and no clock.
 
+mod audit;
+mod config;
+mod policy;
+mod tidy;

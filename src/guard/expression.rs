@@ -266,7 +266,11 @@ impl Walk<'_> {
         if *uses_odbc_syntax || !matches!(parameters, FunctionArguments::None) || null_treatment.is_some() {
             return Err(not_allowed("this form of function call"));
         }
-        self.function_name(name)?;
+        let count = match args {
+            FunctionArguments::List(list) => list.args.len(),
+            FunctionArguments::None | FunctionArguments::Subquery(_) => 0,
+        };
+        self.function_name(name, count)?;
         match args {
             FunctionArguments::None => {}
             FunctionArguments::Subquery(query) => self.subquery(query).map(drop)?,
@@ -323,7 +327,7 @@ impl Walk<'_> {
     }
 
     /// Allows a call and pins it to one schema. Gives the function's bare name.
-    pub(in crate::guard) fn function_name(&mut self, name: &ObjectName) -> Outcome<String> {
+    pub(in crate::guard) fn function_name(&mut self, name: &ObjectName, arguments: usize) -> Outcome<String> {
         let parts = self.name_parts(name)?;
         let tokens = self.name_tokens(name)?;
         let position = self.position(tokens.start);
@@ -334,14 +338,14 @@ impl Walk<'_> {
                 Ok(bare.clone())
             }
             [bare] => {
-                let listed = self.ruleset.function_on_path(bare).ok_or_else(|| function_refused(bare).at(position))?;
+                let listed = self.ruleset.function_on_path(bare, arguments).ok_or_else(|| function_refused(bare).at(position))?;
                 self.replace(tokens, quote_name(&listed));
                 Ok(bare.clone())
             }
             [schema, bare] if schema == "pg_catalog" && listed(bare).is_some() => Ok(bare.clone()),
             [schema, bare] if schema != "pg_catalog" => {
                 let name = QualifiedName::new(schema, bare);
-                if self.ruleset.listed_function(&name) {
+                if self.ruleset.listed_function(&name, arguments) {
                     return Ok(bare.clone());
                 }
                 Err(function_refused(&name.to_string()).at(position))

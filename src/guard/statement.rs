@@ -6,6 +6,7 @@ use crate::guard::from::not_allowed;
 use crate::guard::decision::{CopyIn, Decision, Facts, Forward, GuardedSql, StatementClass, StatementFacts};
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::Ruleset;
+use crate::guard::verify::verify;
 use crate::guard::walk::{Outcome, Walk};
 use crate::guard::{Protocol, Request, setting};
 use crate::sql::{Body, ReadError, ReadErrorKind, Script, Statement, TokenKind, normalize, with_script};
@@ -144,7 +145,9 @@ fn finish(walk: &Walk<'_>, copy_in: CopyIn) -> Outcome<(GuardedSql, CopyIn)> {
     let emitted = walk.emit().map_err(|error| {
         Rejection::new(Code::ReadingsDisagree, "the statement could not be written safely").detail(error.to_string())
     })?;
-    Ok((GuardedSql::new(emitted.text, emitted.positions), copy_in))
+    let sql = GuardedSql::new(emitted.text, emitted.positions);
+    verify(walk.ruleset, walk.request.identity.tenant.as_ref(), &sql)?;
+    Ok((sql, copy_in))
 }
 
 fn read_error(error: ReadError) -> Rejection {

@@ -174,7 +174,10 @@ impl Walk<'_> {
         }
         match resolve(&self.levels, name) {
             Some(resolved) => {
-                self.reference(resolved.level, resolved.entry, resolved.column.map(|column| column.name));
+                let column = resolved.column.map(|column| column.name);
+                for entry in resolved.entries {
+                    self.reference(resolved.level, entry, column.clone());
+                }
             }
             // It could be anything: a condition that holds it concerns every relation in sight.
             None => self.reference_everything(),
@@ -214,7 +217,7 @@ impl Walk<'_> {
     }
 
     fn reference_everything(&mut self) {
-        for (level, scope) in self.levels.iter().enumerate() {
+        for (level, scope) in self.levels.iter().enumerate().filter(|(_, scope)| !scope.hidden) {
             for entry in 0..scope.entries.len() {
                 self.references.push(ColumnUse { level, entry, column: None });
             }
@@ -233,7 +236,8 @@ impl Walk<'_> {
             }
             _ => return Err(not_allowed("a relation's name with a database")),
         };
-        let found = self.levels.iter().enumerate().rev().find_map(|(level, scope)| {
+        let levels = self.levels.iter().enumerate().rev().filter(|(_, scope)| !scope.hidden);
+        let found = levels.into_iter().find_map(|(level, scope)| {
             scope.entry_named(schema, relation).map(|entry| (level, entry))
         });
         let Some((level, entry)) = found else {

@@ -6,7 +6,7 @@ mod rejection;
 mod render;
 
 pub use decision::{
-    Access, Decision, Facts, Forward, GuardedSql, LensKind, ObjectAccess, ParameterCheck, StatementClass,
+    Access, CopyIn, Decision, Facts, Forward, GuardedSql, LensKind, ObjectAccess, ParameterCheck, StatementClass,
     StatementFacts, TenantValue,
 };
 pub use grade::{Grade, Standing, Surveyed, Target, grade, survey};
@@ -85,7 +85,7 @@ pub fn decide(_ruleset: &Ruleset, request: &Request<'_>) -> Decision {
     let digits = request.sql.strip_prefix("SELECT ").unwrap_or_default();
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         let sql = GuardedSql::new(request.sql.to_owned(), vec![(1, 1)]);
-        return Decision::Forward(Forward { sql, facts, parameter_checks: Vec::new() });
+        return Decision::Forward(Forward { sql, facts, parameter_checks: Vec::new(), copy_in: CopyIn::Unchanged });
     }
     Decision::Reject { rejection: Rejection::new(Code::NotParsed, "statement not understood"), facts }
 }

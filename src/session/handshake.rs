@@ -57,6 +57,8 @@ pub enum Effect {
 pub struct Authenticated {
     pub identity: Identity,
     pub application_name: String,
+    /// The database that the client names, for the shell to compare; `None`: it names none.
+    pub database: Option<String>,
     /// Allow-listed start-up parameters to be set upstream, in the client's order (TimeZone, DateStyle, …).
     pub parameters: Vec<(String, String)>,
     /// 3.0 or 3.2, negotiated.

@@ -8,11 +8,13 @@ mod decision;
 mod expression;
 mod from;
 mod function;
+mod grade;
 mod group;
 mod insert;
 mod kind;
 mod query;
 mod rejection;
+mod render;
 mod ruleset;
 mod scope;
 mod setting;
@@ -26,7 +28,9 @@ pub use decision::{
     Access, CopyIn, Decision, Facts, Forward, GuardedSql, LensKind, ObjectAccess, ParameterCheck, StatementClass,
     StatementFacts, TenantValue,
 };
+pub use grade::{Grade, Standing, Surveyed, Target, grade, survey};
 pub use rejection::{Code, Rejection};
+pub use render::{render_json, render_text};
 pub use ruleset::{Diagnostic, Ruleset};
 pub use statement::decide;
 

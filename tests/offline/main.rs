@@ -2,5 +2,9 @@
 
 mod audit;
 mod config;
+mod frames;
+mod handshake;
 mod policy;
+mod session;
 mod tidy;
+mod wire;

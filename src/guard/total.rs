@@ -163,11 +163,11 @@ impl Walk<'_> {
         }
     }
 
-    fn comparison(&self, left: &Expr, right: &Expr, is_total: impl Fn(&Kind, &Kind) -> bool) -> Measure {
+    fn comparison(&self, left: &Expr, right: &Expr, is_total: fn(&Kind, &Kind) -> bool) -> Measure {
         if let (Expr::Tuple(left), Expr::Tuple(right)) = (left, right) {
             let pairs = left.iter().zip(right);
             let total = left.len() == right.len()
-                && pairs.into_iter().all(|(left, right)| self.comparison(left, right, &is_total).total);
+                && pairs.into_iter().all(|(left, right)| self.comparison(left, right, is_total).total);
             return Measure { kind: Kind::Boolean, total };
         }
         let (left, right) = (self.measure(left), self.measure(right));

@@ -1,4 +1,5 @@
 //! Tests against a real PostgreSQL. Without one they fail: none is ever skipped.
 
+mod proxy;
 mod throwaway;
 mod upstream;

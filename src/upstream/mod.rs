@@ -70,6 +70,14 @@ impl Target {
         &self.name
     }
 
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn database(&self) -> &str {
         &self.database
     }

@@ -2,5 +2,7 @@
 
 mod audit;
 mod config;
+mod frames;
 mod policy;
+mod session;
 mod tidy;

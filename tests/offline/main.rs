@@ -1,8 +1,13 @@
 //! Tests that need no network, no server and no clock.
 
 mod audit;
+mod cli;
 mod config;
+mod example_files;
 mod frames;
+mod grade;
+mod handshake;
 mod policy;
 mod session;
 mod tidy;
+mod wire;

@@ -18,7 +18,7 @@ use crate::metrics::register::Registry;
 pub(crate) use crate::metrics::register::DATA_CLASSES;
 pub use crate::metrics::register::Vocabulary;
 pub use crate::metrics::words::{
-    Activity, CertificateRole, Class, ConnectionState, Outcome, ReloadResult, SessionResult,
+    Activity, CertificateRole, Class, ConnectionState, Outcome, ReloadResult, SessionResult, UpstreamError,
 };
 
 /// Every metric of the process. Made once, passed as `Arc`; there is no process-wide recorder.
@@ -78,7 +78,7 @@ struct Config {
 pub struct UpstreamMetrics {
     connections: [AtomicI64; 2],
     connections_gauges: [Gauge; 2],
-    errors: Family,
+    errors: [Counter; 7],
     up: Gauge,
 }
 
@@ -131,9 +131,8 @@ impl Drop for ConnectionCount {
 }
 
 impl UpstreamMetrics {
-    /// `kind` is `upstream::ConnectErrorKind`, as text; or `closed`: it ended the connection while a session used it.
-    pub fn failed(&self, kind: &str) {
-        self.errors.increment(kind, 1);
+    pub fn failed(&self, error: UpstreamError) {
+        increment(self.errors.get(error as usize), 1);
     }
 
     pub fn set_up(&self) {

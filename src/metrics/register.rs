@@ -36,20 +36,6 @@ const LIMITS: [&str; 11] = [
     "authentication_timeout",
     "drain_timeout",
 ];
-const UPSTREAM_ERRORS: [&str; 12] = [
-    "down",
-    "refused",
-    "timeout",
-    "tls_unavailable",
-    "tls_name",
-    "tls_authority",
-    "tls",
-    "auth",
-    "too_many_connections",
-    "unsuitable",
-    "protocol",
-    "closed",
-];
 /// Classes of sensitive columns.
 pub(crate) const DATA_CLASSES: [&str; 4] = ["pii", "phi", "pci", "secret"];
 /// Types of audit records, and the outcomes that each can have.
@@ -96,7 +82,8 @@ impl Registry {
             connections: [AtomicI64::new(0), AtomicI64::new(0)],
             connections_gauges: ["connecting", "active"]
                 .map(|state| connections(&[("upstream", name), ("state", state)])),
-            errors: Family::new(&UPSTREAM_ERRORS, |kind| errors(&[("upstream", name), ("kind", kind)])),
+            errors: ["connect", "timeout", "tls", "auth", "protocol", "closed", "refused"]
+                .map(|kind| errors(&[("upstream", name), ("kind", kind)])),
             up: up(&[("upstream", name)]),
         });
         upstreams.insert(name.to_owned(), Arc::clone(&made));

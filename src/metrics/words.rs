@@ -61,3 +61,21 @@ pub enum ConnectionState {
     /// Serving a session.
     Active,
 }
+
+/// What went wrong with an upstream connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpstreamError {
+    /// No connection: refused, unreachable, name not found.
+    Connect,
+    Timeout,
+    /// Certificate or handshake.
+    Tls,
+    /// Our credential was not accepted.
+    Auth,
+    /// It answered what PostgreSQL's protocol does not allow.
+    Protocol,
+    /// It ended the connection while a session used it.
+    Closed,
+    /// It refused the session with an error of its own (too many connections, starting up, …).
+    Refused,
+}

@@ -1,4 +1,6 @@
 //! Tests against a real PostgreSQL. Without one they fail: none is ever skipped.
 
+mod admin;
+mod reload;
 mod throwaway;
 mod upstream;

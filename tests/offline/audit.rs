@@ -388,7 +388,7 @@ fn what_happens_in_a_session_is_counted() {
 
 #[test]
 fn open_sessions_are_counted_by_what_they_do() {
-    use partywall::metrics::{Activity, ConnectionCount, ConnectionState};
+    use partywall::metrics::{Activity, ConnectionCount, ConnectionState, UpstreamError};
     let metrics = observe::new_metrics();
     let state = |state: &str| sample(&metrics, &format!("partywall_sessions{{state=\"{state}\"}}"));
     let mut first = metrics.session();
@@ -402,7 +402,7 @@ fn open_sessions_are_counted_by_what_they_do() {
     let connections = || sample(&metrics, r#"partywall_upstream_connections{upstream="main",state="active"}"#);
     let mut connection = ConnectionCount::new(metrics.upstream("main"));
     connection.set(ConnectionState::Active);
-    upstream.failed("closed");
+    upstream.failed(UpstreamError::Closed);
     assert_eq!(connections(), 1.0);
     drop(connection);
     assert_eq!(connections(), 0.0);

@@ -3,6 +3,7 @@
 mod audit;
 mod cli;
 mod config;
+mod deploy;
 mod example_files;
 mod frames;
 mod grade;

@@ -1,5 +1,7 @@
 //! Tests against a real PostgreSQL. Without one they fail: none is ever skipped.
 
+mod admin;
 mod proxy;
+mod reload;
 mod throwaway;
 mod upstream;

@@ -21,7 +21,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("net", &["config"]),
     ("upstream", &["net", "wire", "auth", "catalog", "config"]),
-    ("reload", &["upstream", "guard", "policy", "auth", "config", "net", "audit", "metrics", "session"]),
+    (
+        "reload",
+        &["upstream", "guard", "policy", "auth", "config", "net", "audit", "metrics", "session", "tenant", "catalog"],
+    ),
     ("admin", &["reload", "metrics", "config"]),
     ("proxy", ANYTHING_BELOW_PROXY),
     ("cli", ANYTHING),
@@ -39,7 +42,8 @@ const ANYTHING: &[&str] = &[
 ];
 
 /// The files of `audit` that touch the world, and what they may name beside the rest of `audit`.
-const AUDIT_SHELL: &[&str] = &["src/audit/writer.rs", "src/audit/spool.rs", "src/audit/sink.rs"];
+const AUDIT_SHELL: &[&str] =
+    &["src/audit/writer.rs", "src/audit/spool.rs", "src/audit/sink.rs", "src/audit/observe.rs"];
 const AUDIT_SHELL_ARROWS: &[&str] = &["guard", "session", "tenant", "config", "metrics"];
 
 /// Parts that are pure: value in, value out.

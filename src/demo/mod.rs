@@ -1,10 +1,12 @@
 //! Everything that `partywall demo` needs, and the live tests with it: a throw-away PostgreSQL, its certificates, its data.
 
+pub mod agency;
 pub mod certificates;
 pub mod postgres;
 
 mod cluster;
 mod installation;
+mod watchdog;
 
 use std::fmt;
 

@@ -7,4 +7,7 @@
     reason = "test code: a panic is a failed test"
 )]
 
+mod audit;
+mod config;
+mod policy;
 mod tidy;

@@ -2,9 +2,16 @@
 
 pub mod agency;
 pub mod certificates;
+pub mod client;
 pub mod postgres;
+pub mod proxy_process;
+pub mod stand;
+
+pub(crate) mod terminal;
+pub(crate) mod tour;
 
 mod cluster;
+mod guide;
 mod installation;
 mod watchdog;
 

@@ -1,7 +1,6 @@
 //! The config file's format, TOML, parsed into settings once.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
@@ -19,6 +18,7 @@ use crate::config::LogFormat;
 use crate::config::Plain;
 use crate::config::Upstream;
 use crate::config::UpstreamTls;
+use crate::config::is_loopback;
 use crate::config::raw::RawAudit;
 use crate::config::raw::RawConfig;
 use crate::config::raw::RawDuration;
@@ -303,11 +303,6 @@ impl Reader<'_> {
             }
         }
     }
-}
-
-/// A loopback address, or the name that stands for one.
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Somebody could connect to the address without TLS.

@@ -42,12 +42,7 @@ impl Session {
 
     /// Takes bytes that the client sent. What it does not consume (a frame that is not whole yet) comes again, with
     /// more behind it. After an error the session is over: `client_output` holds the last words to the client.
-    pub fn handle_client(
-        &mut self,
-        input: &[u8],
-        _decider: &mut dyn Decider,
-        _now: Timestamp,
-    ) -> Result<Progress, SessionError> {
+    pub fn handle_client(&mut self, input: &[u8], _decider: &mut dyn Decider, _now: Timestamp) -> Result<Progress, SessionError> {
         Ok(Progress::unchanged(input.len()))
     }
 

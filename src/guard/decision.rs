@@ -54,7 +54,10 @@ impl GuardedSql {
     ///
     /// `None` where the position lies in text that the guard has put in.
     pub fn client_position(&self, position: u32) -> Option<u32> {
-        let at = self.positions.binary_search_by_key(&position, |pair| pair.0).ok()?;
+        let at = self
+            .positions
+            .binary_search_by_key(&position, |pair| pair.0)
+            .ok()?;
         self.positions.get(at).map(|pair| pair.1)
     }
 }

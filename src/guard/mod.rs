@@ -4,8 +4,8 @@ mod decision;
 mod rejection;
 
 pub use decision::{
-    Access, Decision, Facts, Forward, GuardedSql, LensKind, ObjectAccess, ParameterCheck, StatementClass,
-    StatementFacts, TenantValue,
+    Access, Decision, Facts, Forward, GuardedSql, LensKind, ObjectAccess, ParameterCheck,
+    StatementClass, StatementFacts, TenantValue,
 };
 pub use rejection::{Code, Rejection};
 
@@ -23,9 +23,14 @@ impl Ruleset {
     /// Fails with every diagnostic where the policy does not fit the catalogue.
     pub fn compile(policy: &Policy, catalog: &Catalog) -> Result<Self, Vec<Diagnostic>> {
         if catalog.format != crate::catalog::CATALOG_FORMAT {
-            return Err(vec![Diagnostic { path: String::new(), message: "unknown catalog format".to_owned() }]);
+            return Err(vec![Diagnostic {
+                path: String::new(),
+                message: "unknown catalog format".to_owned(),
+            }]);
         }
-        Ok(Self { policy_digest: policy.digest.clone() })
+        Ok(Self {
+            policy_digest: policy.digest.clone(),
+        })
     }
 
     pub fn policy_digest(&self) -> &str {
@@ -71,7 +76,11 @@ pub struct TextLimits {
 
 impl Default for TextLimits {
     fn default() -> Self {
-        Self { bytes_max: 1_048_576, tokens_max: 200_000, nesting_max: 50 }
+        Self {
+            bytes_max: 1_048_576,
+            tokens_max: 200_000,
+            nesting_max: 50,
+        }
     }
 }
 
@@ -81,7 +90,14 @@ pub fn decide(_ruleset: &Ruleset, request: &Request<'_>) -> Decision {
     let digits = request.sql.strip_prefix("SELECT ").unwrap_or_default();
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         let sql = GuardedSql::new(request.sql.to_owned(), vec![(1, 1)]);
-        return Decision::Forward(Forward { sql, facts, parameter_checks: Vec::new() });
+        return Decision::Forward(Forward {
+            sql,
+            facts,
+            parameter_checks: Vec::new(),
+        });
     }
-    Decision::Reject { rejection: Rejection::new(Code::NotParsed, "statement not understood"), facts }
+    Decision::Reject {
+        rejection: Rejection::new(Code::NotParsed, "statement not understood"),
+        facts,
+    }
 }

@@ -1,1 +1,13 @@
+//! Tests that need no network, no server and no clock.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test code: a panic is a failed test"
+)]
 
+mod config;
+mod corpus;
+mod policy;
+mod tidy;

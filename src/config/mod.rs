@@ -1,5 +1,9 @@
 //! The proxy's own settings: one TOML file, read once into typed values.
 
+mod file;
+mod raw;
+mod unit;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -2,6 +2,8 @@
 
 pub mod event;
 mod json;
+pub mod record;
+pub mod tag;
 
 #[cfg(feature = "proxy")]
 pub mod observe;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::audit::event::{self, Event, PolicyTag, SessionTag};
+use crate::audit::event::{self, Event};
+use crate::audit::tag::{PolicyTag, SessionTag};
 use crate::audit::writer::AuditSender;
 use crate::guard::{Access, Code};
 use crate::metrics::{Class, Metrics, Outcome, Vocabulary};

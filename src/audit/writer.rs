@@ -7,8 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::audit::event::EventType;
-use crate::audit::event::{Event, Loss};
+use crate::audit::event::{Event, EventType, Loss};
 use crate::audit::json;
 use crate::audit::sink::{FileSink, Sink};
 use crate::config;

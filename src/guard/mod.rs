@@ -1,13 +1,17 @@
 //! The decision: SQL text in, guarded SQL or a refusal out. No socket, clock, file or global.
 
 mod decision;
+mod grade;
 mod rejection;
+mod render;
 
 pub use decision::{
     Access, Decision, Facts, Forward, GuardedSql, LensKind, ObjectAccess, ParameterCheck,
     StatementClass, StatementFacts, TenantValue,
 };
+pub use grade::{Grade, Standing, Surveyed, Target, grade, survey};
 pub use rejection::{Code, Rejection};
+pub use render::{render_json, render_text};
 
 use crate::catalog::Catalog;
 use crate::policy::Policy;

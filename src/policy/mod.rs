@@ -9,7 +9,8 @@ mod secret;
 mod shape;
 
 pub use document::FileError;
-pub use name::written as written_name;
+pub use name::written_name;
+pub use name::written_part;
 pub use secret::Environment;
 pub use secret::Secret;
 pub use secret::SecretError;

@@ -37,12 +37,13 @@ pub(super) fn parse_function_identity(text: &str) -> Result<FunctionIdentity, St
     Ok(FunctionIdentity { function, arguments: canonical_arguments(arguments) })
 }
 
-/// The name as it must be written in a policy's key.
-pub fn written(name: &QualifiedName) -> String {
+/// The name as it must be written in a policy's key, and as it may be in SQL.
+pub fn written_name(name: &QualifiedName) -> String {
     format!("{}.{}", written_part(&name.schema), written_part(&name.name))
 }
 
-fn written_part(part: &str) -> String {
+/// One part of a name, in quotes where it needs them.
+pub fn written_part(part: &str) -> String {
     let plain = |(index, character): (usize, char)| match character {
         'a'..='z' | '_' => true,
         '0'..='9' | '$' => index > 0,

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::audit::event::PolicyTag;
+use crate::audit::tag::PolicyTag;
 use crate::config::Config;
 use crate::guard::Ruleset;
+use crate::net::tls::ServerTls;
+use crate::upstream::Target;
 
 pub use crate::reload::logins::LoginTable;
 
@@ -21,6 +23,9 @@ pub struct Snapshot {
     /// The policy in force, as audit records name it.
     pub policy: PolicyTag,
     pub logins: LoginTable,
+    /// The certificate for clients; `None`: plain text only.
+    pub listener_tls: Option<Arc<ServerTls>>,
+    pub upstream: Arc<Target>,
     pub config: Arc<Config>,
 }
 

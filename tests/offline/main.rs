@@ -7,6 +7,7 @@
     reason = "test code: a panic is a failed test"
 )]
 
+mod audit;
 mod config;
 mod corpus;
 mod policy;

@@ -19,7 +19,6 @@ use partywall::guard::Protocol;
 use partywall::guard::Request;
 use partywall::guard::Ruleset;
 use partywall::guard::TextLimits;
-use partywall::guard::render;
 use partywall::policy::Policy;
 use partywall::tenant::Identity;
 use partywall::tenant::LoginName;
@@ -243,7 +242,7 @@ impl Case {
             Decision::Forward(_) => None,
             Decision::Reject { rejection, .. } => Some(rejection.code),
         };
-        (render::render_text(&decision).trim_end().to_owned(), code)
+        (guard::render_text(&decision).trim_end().to_owned(), code)
     }
 
     fn print(&self) -> String {

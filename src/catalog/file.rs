@@ -61,7 +61,11 @@ fn fault(error: &serde_json::Error) -> CatalogError {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = text.strip_suffix(&place).unwrap_or(&text);
-    CatalogError { line: error.line().max(1), column: error.column().max(1), message: format!("not a catalog: {message}") }
+    CatalogError {
+        line: error.line().max(1),
+        column: error.column().max(1),
+        message: format!("not a catalog: {message}"),
+    }
 }
 
 fn whole(message: String) -> CatalogError {
@@ -76,8 +80,7 @@ mod tests {
         Catalog::parse_json(text).unwrap_err().to_string()
     }
 
-    const EMPTY: &str =
-        r#"{"format": 1, "server_version": 150018, "database": "app", "relations": [], "functions": [], "operators": [], "types": []}"#;
+    const EMPTY: &str = r#"{"format": 1, "server_version": 150018, "database": "app", "relations": [], "functions": [], "operators": [], "types": []}"#;
 
     #[test]
     fn what_was_written_is_read() {
@@ -88,7 +91,10 @@ mod tests {
     #[test]
     fn faults_have_a_place() {
         assert_eq!(refused(""), "1:1: not a catalog: EOF while parsing a value");
-        assert_eq!(refused("{\n  \"format\": \"1\"\n}"), "2:15: not a catalog: invalid type: string \"1\", expected u32");
+        assert_eq!(
+            refused("{\n  \"format\": \"1\"\n}"),
+            "2:15: not a catalog: invalid type: string \"1\", expected u32"
+        );
         let later = r#"{"format": 2, "relations": {}}"#;
         assert!(refused(later).starts_with("1:1: catalog has format 2, and this version reads format 1"));
         let unknown = EMPTY.replace("\"types\"", "\"tipes\"");

@@ -1,7 +1,6 @@
 //! The config file's format, TOML, parsed into settings once.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
@@ -19,6 +18,7 @@ use crate::config::LogFormat;
 use crate::config::Plain;
 use crate::config::Upstream;
 use crate::config::UpstreamTls;
+use crate::config::is_loopback;
 use crate::config::raw::RawAudit;
 use crate::config::raw::RawConfig;
 use crate::config::raw::RawDuration;
@@ -85,7 +85,8 @@ impl Reader<'_> {
     fn listen(&mut self, raw: &RawListen) -> Listen {
         let address = raw.address.as_ref().and_then(|text| self.address(&["listen", "address"], text));
         if raw.address.is_none() && raw.unix_socket.is_none() {
-            self.document.note(&["listen"], "nothing to listen on: [listen] needs \"address\", \"unix_socket\" or both");
+            self.document
+                .note(&["listen"], "nothing to listen on: [listen] needs \"address\", \"unix_socket\" or both");
         }
         let tls = match (&raw.tls_certificate_file, &raw.tls_key_file) {
             (Some(certificate), Some(key)) => Some(ListenTls {
@@ -197,9 +198,8 @@ impl Reader<'_> {
         let count = |value: Option<u32>, default: usize| {
             value.map_or(default, |value| usize::try_from(value).unwrap_or(usize::MAX))
         };
-        let mut size = |key, value: &Option<RawSize>, default, max| {
-            self.size(&["limits", key], value.as_ref(), default, 64..=max)
-        };
+        let mut size =
+            |key, value: &Option<RawSize>, default, max| self.size(&["limits", key], value.as_ref(), default, 64..=max);
         let startup_bytes_max =
             size("startup_bytes_max", &raw.startup_bytes_max, default.startup_bytes_max, STARTUP_BYTES_MAX);
         let statement_bytes_max =
@@ -248,7 +248,8 @@ impl Reader<'_> {
         match text.parse() {
             Ok(address) => Some(address),
             Err(_) => {
-                let message = format!("invalid address {text:?}: must be an IP address and a port, as in \"127.0.0.1:6432\"");
+                let message =
+                    format!("invalid address {text:?}: must be an IP address and a port, as in \"127.0.0.1:6432\"");
                 self.document.refuse(path, message)
             }
         }
@@ -266,8 +267,9 @@ impl Reader<'_> {
         match parse_duration(text) {
             Some(duration) if !duration.is_zero() => duration,
             _ => {
-                let message =
-                    format!("invalid duration {text:?}: must be a number above 0 with a unit (ms, s, min, h), as in \"30s\"");
+                let message = format!(
+                    "invalid duration {text:?}: must be a number above 0 with a unit (ms, s, min, h), as in \"30s\""
+                );
                 self.document.note(path, message);
                 default
             }
@@ -287,7 +289,8 @@ impl Reader<'_> {
             Some(RawSize::Text(text)) => parse_bytes(text),
         };
         let Some(bytes) = bytes else {
-            let message = "invalid size: must be a number of bytes, or a number with a unit (B, KiB, MiB, GiB), as in \"16MiB\"";
+            let message =
+                "invalid size: must be a number of bytes, or a number with a unit (B, KiB, MiB, GiB), as in \"16MiB\"";
             self.document.note(path, message);
             return default;
         };
@@ -300,11 +303,6 @@ impl Reader<'_> {
             }
         }
     }
-}
-
-/// A loopback address, or the name that stands for one.
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Somebody could connect to the address without TLS.

@@ -56,7 +56,10 @@ pub fn grade<'a>(relation: &Relation, tenant_column: &str, target: &dyn Fn(&Refe
 
 /// A foreign key that ties the tenant column to the target's: it can only point at the tenant's own rows.
 fn pairs(key: &Key, reference: &Reference, tenant_column: &str, target_column: &str) -> bool {
-    key.columns.iter().zip(&reference.columns).any(|(column, target)| column == tenant_column && target == target_column)
+    key.columns
+        .iter()
+        .zip(&reference.columns)
+        .any(|(column, target)| column == tenant_column && target == target_column)
 }
 
 /// The server refuses a value for `GENERATED ALWAYS AS IDENTITY`. (The guard lets no `OVERRIDING SYSTEM VALUE` through.)
@@ -68,7 +71,9 @@ fn cannot_be_chosen(column: &Column) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Rows are filtered by this column.
-    Scoped { column: String },
+    Scoped {
+        column: String,
+    },
     Shared,
     SharedWritable,
     /// The policy says that it does not exist.
@@ -95,12 +100,10 @@ pub fn survey<'a>(policy: &'a Policy, catalog: &'a Catalog) -> Vec<Surveyed<'a>>
     let relations = || catalog.relations.iter().filter(|relation| relation.kind != RelationKind::Sequence);
     let standings: BTreeMap<QualifiedName, Standing> =
         relations().map(|relation| (relation.qualified_name(), standing(policy, relation))).collect();
-    let target = |reference: &Reference| {
-        match standings.get(&QualifiedName::new(&reference.schema, &reference.name)) {
-            Some(Standing::Scoped { column }) => Target::Scoped(column),
-            Some(Standing::Shared | Standing::SharedWritable) => Target::Shared,
-            Some(Standing::Hidden | Standing::View | Standing::Unclassified) | None => Target::Unreachable,
-        }
+    let target = |reference: &Reference| match standings.get(&QualifiedName::new(&reference.schema, &reference.name)) {
+        Some(Standing::Scoped { column }) => Target::Scoped(column),
+        Some(Standing::Shared | Standing::SharedWritable) => Target::Shared,
+        Some(Standing::Hidden | Standing::View | Standing::Unclassified) | None => Target::Unreachable,
     };
     relations()
         .map(|relation| {

@@ -15,13 +15,7 @@ pub struct Rejection {
 
 impl Rejection {
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            detail: None,
-            hint: None,
-            position: None,
-        }
+        Self { code, message: message.into(), detail: None, hint: None, position: None }
     }
 
     #[must_use]

@@ -65,7 +65,8 @@ fn object_line(object: &ObjectAccess) -> String {
         line.push_str(&format!(" columns={}", columns.join(",")));
     }
     if !object.sensitive.is_empty() {
-        let classes = object.sensitive.iter().map(|(column, class)| format!("{}:{}", written_part(column), class.as_str()));
+        let classes =
+            object.sensitive.iter().map(|(column, class)| format!("{}:{}", written_part(column), class.as_str()));
         line.push_str(&format!(" sensitive={}", classes.collect::<Vec<_>>().join(",")));
     }
     line
@@ -160,7 +161,8 @@ mod tests {
 
     #[test]
     fn reject_shows_code_message_and_hint() {
-        let rejection = Rejection::new(Code::NoTenant, "no tenant").hint("Choose one.").detail("None is set.").at(Some(3));
+        let rejection =
+            Rejection::new(Code::NoTenant, "no tenant").hint("Choose one.").detail("None is set.").at(Some(3));
         let decision = Decision::Reject { rejection, facts: Facts::default() };
         assert_eq!(render_text(&decision), "reject no-tenant 42501\nno tenant\nChoose one.\ndetail: None is set.\n");
         assert_eq!(

@@ -120,7 +120,8 @@ fn table(document: &mut Document<'_>, path: &[&str; 2], raw: &RawTable, tenant_c
     });
     let shared = matches!(kind, Some(TableKind::Shared | TableKind::SharedWritable));
     if shared && raw.column.is_some() {
-        let message = "a shared table has no tenant column: its rows are the same for all; drop \"column\", or make it scoped";
+        let message =
+            "a shared table has no tenant column: its rows are the same for all; drop \"column\", or make it scoped";
         document.note(&[table, key, "column"], message);
     }
     if raw.column.as_ref().is_some_and(String::is_empty) {
@@ -209,7 +210,8 @@ fn tenant_binding(document: &mut Document<'_>, login: &str, raw: &RawLogin) -> O
             Some(TenantBinding::Choice(patterns.clone()))
         }
         _ => {
-            let message = "login needs exactly one of \"tenant\" (speaks for one) and \"tenants\" (chooses among several)";
+            let message =
+                "login needs exactly one of \"tenant\" (speaks for one) and \"tenants\" (chooses among several)";
             document.refuse(&["login", login], message)
         }
     }
@@ -226,7 +228,8 @@ fn credential(document: &mut Document<'_>, login: &str, raw: &RawLogin) -> Optio
             secret_source(document, &["login", login, "password"], secret).map(Credential::Password)
         }
         _ => {
-            let message = "login needs exactly one of \"scram\" (a verifier) and \"password\" (a secret kept elsewhere)";
+            let message =
+                "login needs exactly one of \"scram\" (a verifier) and \"password\" (a secret kept elsewhere)";
             document.refuse(&["login", login], message)
         }
     }

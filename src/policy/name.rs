@@ -72,7 +72,9 @@ fn part(text: &str) -> Result<(String, &str), String> {
         }
     };
     if name.is_empty() {
-        return Err(format!("name {text:?} has an empty part: odd characters must be quoted as in SQL, 'schema.\"Odd Name\"'"));
+        return Err(format!(
+            "name {text:?} has an empty part: odd characters must be quoted as in SQL, 'schema.\"Odd Name\"'"
+        ));
     }
     if name.len() > NAME_BYTES_MAX {
         return Err(format!("name {name:?} is longer than {NAME_BYTES_MAX} bytes"));

@@ -59,8 +59,11 @@ impl<'s> Shape<'s> {
             let expected = kinds.iter().map(|kind| in_words(kind)).collect::<Vec<_>>().join(" or ");
             let hint = target.get("x-hint").and_then(Value::as_str).map(|hint| format!("; {hint}")).unwrap_or_default();
             let name = path.last().copied().unwrap_or_default();
-            let message =
-                format!("wrong type for {name:?}{}: expected {expected}, found {}{hint}", within(path), in_words(schema_kind(found)));
+            let message = format!(
+                "wrong type for {name:?}{}: expected {expected}, found {}{hint}",
+                within(path),
+                in_words(schema_kind(found))
+            );
             self.faults.push((value.span(), message));
             return;
         }

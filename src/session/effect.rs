@@ -15,10 +15,7 @@ pub struct Progress {
 
 impl Progress {
     pub fn unchanged(consumed: usize) -> Self {
-        Self {
-            consumed,
-            output: Output::Unchanged,
-        }
+        Self { consumed, output: Output::Unchanged }
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Authenticated {
     pub parameters: Vec<(String, String)>,
     /// 3.0 or 3.2, negotiated.
     pub protocol: ProtocolVersion,
+    /// The database that the client asked for.
+    pub database: Option<String>,
     /// `scram-sha-256` or `scram-sha-256-plus`.
     pub method: &'static str,
 }
@@ -87,9 +89,7 @@ pub struct Handshake {
 
 impl Handshake {
     pub fn new(_connection: Connection) -> Self {
-        Self {
-            output: BytesMut::new(),
-        }
+        Self { output: BytesMut::new() }
     }
 
     pub fn output(&mut self) -> &mut BytesMut {
@@ -99,12 +99,7 @@ impl Handshake {
     /// Takes bytes from the client: how many were consumed, and what to do.
     ///
     /// `nonce` is fresh random text for each call.
-    pub fn handle_client(
-        &mut self,
-        _input: &[u8],
-        _logins: &dyn Logins,
-        _nonce: &[u8; 18],
-    ) -> (usize, Effect) {
+    pub fn handle_client(&mut self, _input: &[u8], _logins: &dyn Logins, _nonce: &[u8; 18]) -> (usize, Effect) {
         (0, Effect::Continue)
     }
 
@@ -121,12 +116,5 @@ impl Handshake {
     pub fn welcome(&mut self, _parameters: &[(String, String)], _process_id: u32, _secret: &[u8]) {}
 
     /// The upstream cannot be had: an ErrorResponse (FATAL) into `output`.
-    pub fn refuse(
-        &mut self,
-        _sqlstate: &str,
-        _message: &str,
-        _detail: Option<&str>,
-        _hint: Option<&str>,
-    ) {
-    }
+    pub fn refuse(&mut self, _sqlstate: &str, _message: &str, _detail: Option<&str>, _hint: Option<&str>) {}
 }

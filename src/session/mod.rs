@@ -37,29 +37,17 @@ pub struct Session {
 impl Session {
     /// `nonce_seed` is random and makes the marks of refused statements unguessable.
     pub fn new(_limits: SessionLimits, _nonce_seed: [u8; 16]) -> Self {
-        Self {
-            client_output: BytesMut::new(),
-            upstream_output: BytesMut::new(),
-        }
+        Self { client_output: BytesMut::new(), upstream_output: BytesMut::new() }
     }
 
     /// Takes bytes that the client sent. What it does not consume (a frame that is not whole yet) comes again, with
     /// more behind it. After an error the session is over: `client_output` holds the last words to the client.
-    pub fn handle_client(
-        &mut self,
-        input: &[u8],
-        _decider: &mut dyn Decider,
-        _now: Timestamp,
-    ) -> Result<Progress, SessionError> {
+    pub fn handle_client(&mut self, input: &[u8], _decider: &mut dyn Decider, _now: Timestamp) -> Result<Progress, SessionError> {
         Ok(Progress::unchanged(input.len()))
     }
 
     /// Takes bytes that the upstream sent. Likewise.
-    pub fn handle_upstream(
-        &mut self,
-        input: &[u8],
-        _now: Timestamp,
-    ) -> Result<Progress, SessionError> {
+    pub fn handle_upstream(&mut self, input: &[u8], _now: Timestamp) -> Result<Progress, SessionError> {
         Ok(Progress::unchanged(input.len()))
     }
 

@@ -7,6 +7,7 @@ mod introspect;
 mod login;
 mod messages;
 mod query;
+mod role;
 
 pub use cancel::cancel;
 pub use error::ConnectError;
@@ -14,6 +15,8 @@ pub use error::ConnectErrorKind;
 pub use introspect::load_catalog;
 pub use introspect::schema_fingerprint;
 pub use query::QueryError;
+pub use role::Role;
+pub use role::load_role;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -65,6 +68,14 @@ impl Target {
     /// The upstream's name in the configuration.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn database(&self) -> &str {

@@ -65,11 +65,11 @@ fn the_smallest_file_loads() {
 
 #[test]
 fn a_misspelt_key_gets_its_place_and_a_suggestion() {
+    refused(with("address", "addres"), "3:1: unknown key \"addres\" in [listen]; did you mean \"address\"?\n");
     refused(
-        with("address", "addres"),
-        "3:1: unknown key \"addres\" in [listen]; did you mean \"address\"?\n",
+        with("[policy]", "[police]"),
+        "1:1: missing key \"policy\"\n16:2: unknown key \"police\"; did you mean \"policy\"?\n",
     );
-    refused(with("[policy]", "[police]"), "1:1: missing key \"policy\"\n16:2: unknown key \"police\"; did you mean \"policy\"?\n");
     refused(
         with("env =", "environ ="),
         "13:14: unknown key \"environ\" in [upstream.main.password]; keys that can stand here: env, file\n",
@@ -157,7 +157,10 @@ fn at_least_one_upstream() {
     let (_, after) = rest.split_once("[policy]").unwrap();
     let without = format!("{before}[policy]{after}");
     refused(parse(&without), "1:1: missing key \"upstream\"\n");
-    refused(parse(&format!("{without}\n[upstream]\n")), "14:1: no upstream: name at least one, as in [upstream.main]\n");
+    refused(
+        parse(&format!("{without}\n[upstream]\n")),
+        "14:1: no upstream: name at least one, as in [upstream.main]\n",
+    );
 }
 
 #[test]
@@ -180,8 +183,14 @@ fn limits_are_sizes_durations_and_counts_within_bounds() {
         limits("drain_timeout = \"0s\""),
         "22:17: invalid duration \"0s\": must be a number above 0 with a unit (ms, s, min, h), as in \"30s\"\n",
     );
-    refused(limits("clients_max = 0"), "22:15: invalid value for \"clients_max\" in [limits]: must be from 1 to 4294967295\n");
-    refused(limits("nesting_max = 0x65"), "22:15: invalid value for \"nesting_max\" in [limits]: must be from 1 to 100\n");
+    refused(
+        limits("clients_max = 0"),
+        "22:15: invalid value for \"clients_max\" in [limits]: must be from 1 to 4294967295\n",
+    );
+    refused(
+        limits("nesting_max = 0x65"),
+        "22:15: invalid value for \"nesting_max\" in [limits]: must be from 1 to 100\n",
+    );
     let error = limits("pipeline_max = -1\nclients_max = 99999999999999999999").unwrap_err();
     assert_eq!(error.lines().count(), 2, "{error}");
 }

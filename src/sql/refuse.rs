@@ -119,7 +119,7 @@ impl Walk<'_, '_> {
             return false;
         }
         match self.tokens.text(i).to_ascii_lowercase().as_str() {
-            "from" => !in_function && !self.is_before(i, &["distinct"]),
+            "from" => !in_function && !self.is_before(i, &["distinct", "rows"]),
             "join" => true,
             "into" => true,
             "update" => !self.is_before(i, &["do", "for", "key", "then"]),
@@ -132,11 +132,12 @@ impl Walk<'_, '_> {
         let mut i = start;
         while i < end.min(start + OPENINGS_MAX)
             && (self.tokens.kind(i) == Some(TokenKind::LeftParen)
-                || ["only", "lateral", "rows", "from"].iter().any(|word| self.tokens.is_word(i, word)))
+                || ["only", "lateral"].iter().any(|word| self.tokens.is_word(i, word)))
         {
             i += 1;
         }
-        self.starts.contains(&i) || ["select", "values", "with", "table"].iter().any(|word| self.tokens.is_word(i, word))
+        const STARTS: &[&str] = &["select", "values", "with", "table", "xmltable", "json_table"];
+        self.starts.contains(&i) || STARTS.iter().any(|word| self.tokens.is_word(i, word))
     }
 }
 

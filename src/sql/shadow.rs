@@ -128,6 +128,10 @@ impl Shadow<'_, '_> {
             Some(TokenKind::QuotedIdentifier) => self.typed_literal(i)?,
             Some(TokenKind::RightParen) => self.closing(i),
             Some(TokenKind::LeftBracket) => self.target_subscript(i),
+            Some(TokenKind::String) => {
+                self.frame_bound(i);
+                None
+            }
             _ => None,
         };
         if let Some(next) = next {
@@ -194,7 +198,8 @@ impl Shadow<'_, '_> {
     fn is_keyword(&self, i: usize, name: &str) -> bool {
         let opens = self.kind(i + 1) == Some(TokenKind::LeftParen);
         match name {
-            "extract" | "position" | "substring" | "overlay" | "trim" | "exists" | "xmltable" | "json_table" => opens,
+            "trim" | "exists" | "xmltable" | "json_table" => opens,
+            "extract" | "position" | "substring" | "overlay" => opens && self.has_words_inside(i + 1),
             "values" => opens || self.is_before(i, &["default"]),
             "array" => opens || self.kind(i + 1) == Some(TokenKind::LeftBracket) || self.is_json_or_type(i),
             "interval" => {
@@ -221,6 +226,23 @@ impl Shadow<'_, '_> {
             "any" | "some" | "all" if opens => self.is_plain_comparison(i) || name == "all" && self.is_set_all(i),
             _ => vocabulary::is_keyword(name),
         }
+    }
+
+    /// Whether a call has words between its arguments instead of commas. Else it is a function like any other.
+    fn has_words_inside(&self, open: usize) -> bool {
+        let Some(close) = self.tokens.matching(open) else { return false };
+        let mut i = open + 1;
+        while i < close {
+            if matches!(self.kind(i), Some(TokenKind::LeftParen | TokenKind::LeftBracket)) {
+                i = self.tokens.matching(i).unwrap_or(i);
+            } else if self.is_one_of(i, &["from", "for", "in", "placing", "similar"])
+                && self.kind_before(i) != Some(TokenKind::Dot)
+            {
+                return true;
+            }
+            i += 1;
+        }
+        false
     }
 
     fn is_json_or_type(&self, i: usize) -> bool {
@@ -381,6 +403,7 @@ impl Shadow<'_, '_> {
             "exclude" => Ok(self.frame_exclusion(i)),
             "overriding" if self.is_one_of(i + 1, &["system", "user"]) && self.is(i + 2, "value") => Ok(Some(i + 3)),
             "isnull" | "notnull" if self.kind(i + 1) != Some(TokenKind::LeftParen) => Ok(self.null_test(i)),
+            "from" if self.is_before(i, &["both", "leading", "trailing"]) => Ok(Some(i + 1)),
             "fetch" if self.is_one_of(i + 1, &["first", "next"]) => Ok(self.fetch(i)),
             "any" | "some" | "all" => Ok(self.quantified(i)),
             "as" => Ok(self.column_definitions(i)),
@@ -502,6 +525,28 @@ impl Shadow<'_, '_> {
         is_frame.then_some(end)
     }
 
+    /// A string as the bound of a window frame is no interval just because of that: brackets keep it what it is.
+    fn frame_bound(&mut self, i: usize) {
+        const BOUND_TOKENS_MAX: usize = 12;
+        if !self.is_before(i, &["between", "and", "rows", "range", "groups"]) {
+            return;
+        }
+        let mut end = i + 1;
+        while end < i + BOUND_TOKENS_MAX {
+            match self.kind(end) {
+                Some(TokenKind::Word) if self.is_one_of(end, &["preceding", "following"]) => {
+                    self.push(i, Token::LParen);
+                    self.closes.push(end);
+                    return;
+                }
+                Some(TokenKind::Typecast | TokenKind::Dot | TokenKind::QuotedIdentifier) => {}
+                Some(TokenKind::Word) if !matches!(self.tokens.keyword(end), Some(KeywordCategory::Reserved)) => {}
+                _ => return,
+            }
+            end += 1;
+        }
+    }
+
     /// `x ISNULL` as `x IS NULL`.
     fn null_test(&mut self, i: usize) -> Option<usize> {
         self.before(i)?;
@@ -569,7 +614,7 @@ impl Shadow<'_, '_> {
         match self.kind(i) {
             Some(TokenKind::Word) => {
                 let calls = self.kind(i + 1) == Some(TokenKind::LeftParen) && !self.is_one_of(i, &["and", "or", "not", "in"]);
-                let is_operator_word = self.is_one_of(i, &["and", "or", "not", "in", "is", "null", "true", "false"]);
+                let is_operator_word = self.is_one_of(i, &["and", "or", "not", "in", "is", "null", "true", "false", "like", "ilike", "between"]);
                 !calls && (is_operator_word || !matches!(self.tokens.keyword(i), Some(KeywordCategory::Reserved)))
                     && self.kind(i + 1) != Some(TokenKind::String)
             }

@@ -88,6 +88,16 @@ impl Walk<'_, '_> {
         if refused { ControlFlow::Break(self.near(i)) } else { ControlFlow::Continue(()) }
     }
 
+    /// Only a string makes a type's name before it a literal; before anything else it is a column.
+    fn check_string(&self, value: &ast::ValueWithSpan) -> Flow {
+        let at = parse::token_range(value.span).map(|range| range.start);
+        match at {
+            Some(i) if self.tokens.kind(i) != Some(TokenKind::String) => ControlFlow::Break(self.near(i)),
+            Some(_) => ControlFlow::Continue(()),
+            None => self.unsupported("this literal"),
+        }
+    }
+
     /// Every clause word of the tokens that names a relation must have been one in the tree.
     fn check_clauses(&self, range: Range<usize>) -> Result<(), ReadError> {
         let mut functions = Vec::new();
@@ -146,6 +156,30 @@ impl Visitor for Walk<'_, '_> {
 
     fn pre_visit_ident(&mut self, ident: &ast::Ident) -> Flow {
         self.check_ident(ident)
+    }
+
+    fn pre_visit_expr(&mut self, expression: &ast::Expr) -> Flow {
+        match expression {
+            ast::Expr::TypedString(typed) => self.check_string(&typed.value),
+            ast::Expr::Interval(interval) => match &*interval.value {
+                ast::Expr::Value(value) => self.check_string(value),
+                _ => self.unsupported("this form of INTERVAL"),
+            },
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_relation(&mut self, name: &ast::ObjectName) -> Flow {
+        let first = name.0.first().and_then(|part| part.as_ident());
+        let Some(i) = first.and_then(|ident| parse::token_range(ident.span)).map(|range| range.start) else {
+            return self.unsupported("this relation");
+        };
+        let is_call = self.tokens.kind(i + 1) == Some(TokenKind::LeftParen);
+        match self.tokens.keyword(i) {
+            Some(KeywordCategory::Reserved) => ControlFlow::Break(self.near(i)),
+            Some(KeywordCategory::TypeFunctionName) if !is_call => ControlFlow::Break(self.near(i)),
+            _ => ControlFlow::Continue(()),
+        }
     }
 
     fn pre_visit_query(&mut self, query: &ast::Query) -> Flow {

@@ -45,7 +45,10 @@ impl Walk<'_, '_> {
     }
 
     fn is_before(&self, i: usize, words: &[&str]) -> bool {
-        i.checked_sub(1).is_some_and(|before| words.iter().any(|word| self.tokens.is_word(before, word)))
+        let is_word = |at: usize, words: &[&str]| words.iter().any(|word| self.tokens.is_word(at, word));
+        let Some(before) = i.checked_sub(1).filter(|before| is_word(*before, words)) else { return false };
+        let first = before.checked_sub(1);
+        !first.is_some_and(|first| self.tokens.kind(first) == Some(TokenKind::Dot) || is_word(first, &["as"]))
     }
 
     /// Reserved words that are names all the same: they stand for a value or for a call.
@@ -77,7 +80,9 @@ impl Walk<'_, '_> {
         self.starts.insert(i);
         let follows_dot = i.checked_sub(1).is_some_and(|before| self.tokens.kind(before) == Some(TokenKind::Dot));
         let is_call = self.tokens.kind(i + 1) == Some(TokenKind::LeftParen);
-        let refused = match (self.tokens.kind(i), self.tokens.keyword(i)) {
+        // Before an operand, OPERATOR(…) is an operator.
+        let is_operator = is_call && !follows_dot && self.tokens.is_word(i, "operator");
+        let refused = is_operator || match (self.tokens.kind(i), self.tokens.keyword(i)) {
             (Some(TokenKind::QuotedIdentifier), _) | (Some(TokenKind::Word), None) => false,
             (Some(TokenKind::Word), _) if follows_dot || self.is_before(i, &["as"]) => false,
             (Some(TokenKind::Word), Some(KeywordCategory::Reserved)) => !self.is_value_word(i),

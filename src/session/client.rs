@@ -19,8 +19,6 @@ use crate::wire::{Malformed, encode, frame, frontend};
 
 /// Bytes in the output buffer after which a call returns, to be called again when they are sent.
 const OUTPUT_BYTES_MAX: usize = 262_144;
-/// Longest texts that may be under way at once, and that a session may have prepared.
-pub(crate) const TEXTS_MAX: usize = 16;
 
 /// One call's view of the session.
 pub(crate) struct Client<'s> {
@@ -50,7 +48,8 @@ impl Client<'_> {
         let buffered_before = self.session.upstream_output.len();
         let mut pass = Pass::new(input);
         while self.step(&mut pass)? == Step::Next {
-            if self.session.upstream_output.len() > OUTPUT_BYTES_MAX {
+            let session = &self.session;
+            if session.upstream_output.len().max(session.client_output.len()) > OUTPUT_BYTES_MAX {
                 break;
             }
         }
@@ -161,9 +160,8 @@ impl Client<'_> {
     }
 
     fn pipeline_is_full(&self) -> bool {
-        let requests = &self.session.requests;
-        let texts = self.session.limits.statement_bytes_max.saturating_mul(TEXTS_MAX);
-        requests.len() >= self.session.limits.pipeline_max || requests.text_bytes() > texts
+        let (requests, limits) = (&self.session.requests, &self.session.limits);
+        requests.len() >= limits.pipeline_max || requests.text_bytes() > limits.texts_bytes_max()
     }
 
     /// The server may keep its answers to itself until a Sync; a Flush makes it send them, so that this cannot last.

@@ -48,6 +48,15 @@ pub struct SessionLimits {
     pub pipeline_max: usize,
 }
 
+/// Longest texts that may be under way at once, and that a session may have prepared.
+const TEXTS_MAX: usize = 16;
+
+impl SessionLimits {
+    fn texts_bytes_max(&self) -> usize {
+        self.statement_bytes_max.saturating_mul(TEXTS_MAX)
+    }
+}
+
 /// A conversation after login: between one client and the one upstream connection that serves it.
 ///
 /// The shell reads from both sides, hands over what it has, sends what [`Progress`] and the output buffers say, and
@@ -218,6 +227,12 @@ impl Session {
         } else {
             SessionState::Active
         }
+    }
+
+    /// Whether so many requests have been answered that it pays to let the client go on.
+    fn pipeline_has_drained(&self) -> bool {
+        self.requests.len() <= self.limits.pipeline_max / 2
+            && self.requests.text_bytes() <= self.limits.texts_bytes_max() / 2
     }
 
     /// A FATAL error, unless one was said or a message to the client is unfinished and would swallow it.

@@ -395,7 +395,8 @@ impl Upstream<'_> {
         self.session.records.next_request();
         let released = match self.session.hold {
             Some(Hold::Copy) => self.session.requests.is_empty(),
-            Some(Hold::Unsettled | Hold::Pipeline) | None => true,
+            Some(Hold::Pipeline) => self.session.pipeline_has_drained(),
+            Some(Hold::Unsettled) | None => true,
         };
         if released {
             self.session.hold = None;

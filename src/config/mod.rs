@@ -1,6 +1,11 @@
 //! The proxy's own settings: one TOML file, read once into typed values.
 
+mod file;
+mod raw;
+mod unit;
+
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -72,6 +77,11 @@ pub enum UpstreamTls {
     VerifyFull { ca_file: Option<PathBuf> },
     /// No TLS: loopback and Unix sockets only.
     Disable,
+}
+
+/// A loopback address, or the name that stands for one: nobody stands between us and the host.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

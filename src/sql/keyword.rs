@@ -1,0 +1,125 @@
+//! PostgreSQL's keywords, from every supported version: which words cannot be names, and where.
+
+/// How free a word is to be a name. Where versions differ, the least free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeywordCategory {
+    Unreserved,
+    /// May name a column or a table, not a function or a type.
+    ColumnName,
+    /// May name a function or a type, not a column or a table.
+    TypeFunctionName,
+    Reserved,
+}
+
+const LENGTH_MAX: usize = 17;
+
+/// The category of an unquoted word.
+pub(crate) fn category(word: &str) -> Option<KeywordCategory> {
+    let mut folded = [0_u8; LENGTH_MAX];
+    let folded = folded.get_mut(..word.len())?;
+    folded.copy_from_slice(word.as_bytes());
+    folded.make_ascii_lowercase();
+    let listed = |list: &[&str]| list.binary_search_by(|keyword| keyword.as_bytes().cmp(&*folded)).is_ok();
+    if listed(UNRESERVED) {
+        Some(KeywordCategory::Unreserved)
+    } else if listed(RESERVED) {
+        Some(KeywordCategory::Reserved)
+    } else if listed(COLUMN_NAME) {
+        Some(KeywordCategory::ColumnName)
+    } else if listed(TYPE_FUNCTION_NAME) {
+        Some(KeywordCategory::TypeFunctionName)
+    } else {
+        None
+    }
+}
+
+#[rustfmt::skip]
+const UNRESERVED: &[&str] = &[
+    "abort", "absent", "absolute", "access", "action", "add", "admin", "after", "aggregate", "also", "alter",
+    "always", "asensitive", "assertion", "assignment", "at", "atomic", "attach", "attribute", "backward",
+    "before", "begin", "breadth", "by", "cache", "call", "called", "cascade", "cascaded", "catalog", "chain",
+    "characteristics", "checkpoint", "class", "close", "cluster", "columns", "comment", "comments", "commit",
+    "committed", "compression", "conditional", "configuration", "conflict", "connection", "constraints",
+    "content", "continue", "conversion", "copy", "cost", "csv", "cube", "current", "cursor", "cycle", "data",
+    "database", "day", "deallocate", "declare", "defaults", "deferred", "definer", "delete", "delimiter",
+    "delimiters", "depends", "depth", "detach", "dictionary", "disable", "discard", "document", "domain",
+    "double", "drop", "each", "empty", "enable", "encoding", "encrypted", "enforced", "enum", "error", "escape",
+    "event", "exclude", "excluding", "exclusive", "execute", "explain", "expression", "extension", "external",
+    "family", "filter", "finalize", "first", "following", "force", "format", "forward", "function", "functions",
+    "generated", "global", "granted", "groups", "handler", "header", "hold", "hour", "identity", "if",
+    "immediate", "immutable", "implicit", "import", "include", "including", "increment", "indent", "index",
+    "indexes", "inherit", "inherits", "inline", "input", "insensitive", "insert", "instead", "invoker",
+    "isolation", "keep", "key", "keys", "label", "language", "large", "last", "leakproof", "level", "listen",
+    "load", "local", "location", "lock", "locked", "logged", "mapping", "match", "matched", "materialized",
+    "maxvalue", "merge", "method", "minute", "minvalue", "mode", "month", "move", "name", "names", "nested",
+    "new", "next", "nfc", "nfd", "nfkc", "nfkd", "no", "normalized", "nothing", "notify", "nowait", "nulls",
+    "object", "objects", "of", "off", "oids", "old", "omit", "operator", "option", "options", "ordinality",
+    "others", "over", "overriding", "owned", "owner", "parallel", "parameter", "parser", "partial", "partition",
+    "passing", "password", "path", "period", "plan", "plans", "policy", "preceding", "prepare", "prepared",
+    "preserve", "prior", "privileges", "procedural", "procedure", "procedures", "program", "publication",
+    "quote", "quotes", "range", "read", "reassign", "recheck", "recursive", "ref", "referencing", "refresh",
+    "reindex", "relative", "release", "rename", "repeatable", "replace", "replica", "reset", "restart",
+    "restrict", "return", "returns", "revoke", "role", "rollback", "rollup", "routine", "routines", "rows",
+    "rule", "savepoint", "scalar", "schema", "schemas", "scroll", "search", "second", "security", "sequence",
+    "sequences", "serializable", "server", "session", "set", "sets", "share", "show", "simple", "skip",
+    "snapshot", "source", "sql", "stable", "standalone", "start", "statement", "statistics", "stdin", "stdout",
+    "storage", "stored", "strict", "string", "strip", "subscription", "support", "sysid", "system", "tables",
+    "tablespace", "target", "temp", "template", "temporary", "text", "ties", "transaction", "transform",
+    "trigger", "truncate", "trusted", "type", "types", "uescape", "unbounded", "uncommitted", "unconditional",
+    "unencrypted", "unknown", "unlisten", "unlogged", "until", "update", "vacuum", "valid", "validate",
+    "validator", "value", "varying", "version", "view", "views", "virtual", "volatile", "whitespace", "within",
+    "without", "work", "wrapper", "write", "xml", "year", "yes", "zone",
+];
+
+#[rustfmt::skip]
+const COLUMN_NAME: &[&str] = &[
+    "between", "bigint", "bit", "boolean", "char", "character", "coalesce", "dec", "decimal", "exists",
+    "extract", "float", "greatest", "grouping", "inout", "int", "integer", "interval", "json", "json_array",
+    "json_arrayagg", "json_exists", "json_object", "json_objectagg", "json_query", "json_scalar",
+    "json_serialize", "json_table", "json_value", "least", "merge_action", "national", "nchar", "none",
+    "normalize", "nullif", "numeric", "out", "overlay", "position", "precision", "real", "row", "setof",
+    "smallint", "substring", "time", "timestamp", "treat", "trim", "values", "varchar", "xmlattributes",
+    "xmlconcat", "xmlelement", "xmlexists", "xmlforest", "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot",
+    "xmlserialize", "xmltable",
+];
+
+#[rustfmt::skip]
+const TYPE_FUNCTION_NAME: &[&str] = &[
+    "authorization", "binary", "collation", "concurrently", "cross", "current_schema", "freeze", "full",
+    "ilike", "inner", "is", "isnull", "join", "left", "like", "natural", "notnull", "outer", "overlaps",
+    "right", "similar", "tablesample", "verbose",
+];
+
+#[rustfmt::skip]
+const RESERVED: &[&str] = &[
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "both", "case", "cast",
+    "check", "collate", "column", "constraint", "create", "current_catalog", "current_date", "current_role",
+    "current_time", "current_timestamp", "current_user", "default", "deferrable", "desc", "distinct", "do",
+    "else", "end", "except", "false", "fetch", "for", "foreign", "from", "grant", "group", "having", "in",
+    "initially", "intersect", "into", "lateral", "leading", "limit", "localtime", "localtimestamp", "not",
+    "null", "offset", "on", "only", "or", "order", "placing", "primary", "references", "returning", "select",
+    "session_user", "some", "symmetric", "system_user", "table", "then", "to", "trailing", "true", "union",
+    "unique", "user", "using", "variadic", "when", "where", "window", "with",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_are_sorted_and_short_enough() {
+        for list in [UNRESERVED, COLUMN_NAME, TYPE_FUNCTION_NAME, RESERVED] {
+            assert!(list.is_sorted());
+            assert!(list.iter().all(|word| word.len() <= LENGTH_MAX));
+        }
+    }
+
+    #[test]
+    fn words_have_their_category_in_any_case() {
+        assert_eq!(category("SeLect"), Some(KeywordCategory::Reserved));
+        assert_eq!(category("values"), Some(KeywordCategory::ColumnName));
+        assert_eq!(category("left"), Some(KeywordCategory::TypeFunctionName));
+        assert_eq!(category("abort"), Some(KeywordCategory::Unreserved));
+        assert_eq!(category("invoices"), None);
+    }
+}

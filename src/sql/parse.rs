@@ -1,0 +1,104 @@
+//! One statement's tree, through the parser, with all that it would read otherwise than PostgreSQL refused.
+
+use crate::sql::error::ReadError;
+use crate::sql::error::ReadErrorKind;
+use crate::sql::error::TextLimits;
+use crate::sql::refuse;
+use crate::sql::shadow;
+use crate::sql::token::TokenKind;
+use crate::sql::token::Tokens;
+use sqlparser::ast;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+use sqlparser::parser::ParserError;
+use sqlparser::tokenizer::Span;
+use sqlparser::tokenizer::Token;
+use std::ops::Range;
+
+/// Trees grow one level with each operator of a chain, and are taken apart by recursion.
+const OPERATORS_MAX: usize = 20_000;
+const SET_OPERATIONS_MAX: usize = 500;
+
+/// Reads one query or change.
+pub(crate) fn statement(
+    tokens: &Tokens<'_>,
+    range: Range<usize>,
+    limits: &TextLimits,
+) -> Result<Box<ast::Statement>, ReadError> {
+    check_size(tokens, range.clone())?;
+    let shadow = shadow::shadow(tokens, range.clone())?;
+    let dialect = PostgreSqlDialect {};
+    let mut parser =
+        Parser::new(&dialect).with_recursion_limit(limits.nesting_max).with_tokens_with_locations(shadow);
+    let statement = parser.parse_statement();
+    let (at, rest) = {
+        let next = parser.peek_token_ref();
+        (token_range(next.span).map_or(range.end, |found| found.start), next.token != Token::EOF)
+    };
+    let near = |at: usize| {
+        let message = if at >= range.end {
+            "syntax error at end of input".to_owned()
+        } else {
+            format!("syntax error at or near \"{}\"", tokens.text(at))
+        };
+        ReadError::new(ReadErrorKind::Grammar, message, (at < range.end).then(|| tokens.position(at)))
+    };
+    let statement = match statement {
+        Ok(statement) => Box::new(statement),
+        Err(ParserError::RecursionLimitExceeded) => {
+            let message = format!("statement nested more than {} deep", limits.nesting_max);
+            return Err(ReadError::new(ReadErrorKind::TooLarge, message, None));
+        }
+        Err(ParserError::ParserError(message) | ParserError::TokenizerError(message)) => {
+            return Err(near(error_column(&message).unwrap_or(at)));
+        }
+    };
+    if rest {
+        return Err(near(at));
+    }
+    refuse::check(tokens, range, &statement)?;
+    Ok(statement)
+}
+
+/// The parser names the place of an error only in its message.
+fn error_column(message: &str) -> Option<usize> {
+    let (_, column) = message.rsplit_once(" at Line: 1, Column: ")?;
+    column.trim().parse::<usize>().ok()?.checked_sub(1)
+}
+
+fn check_size(tokens: &Tokens<'_>, range: Range<usize>) -> Result<(), ReadError> {
+    let (mut operators, mut set_operations) = (0_usize, 0_usize);
+    for i in range {
+        let is_chained = match tokens.kind(i) {
+            Some(TokenKind::Operator | TokenKind::Typecast | TokenKind::LeftBracket) => true,
+            Some(TokenKind::Word) => ["and", "or", "not", "is", "like", "ilike", "collate", "at", "join"]
+                .iter()
+                .any(|word| tokens.is_word(i, word)),
+            _ => false,
+        };
+        operators += usize::from(is_chained);
+        let is_set = ["union", "intersect", "except"].iter().any(|word| tokens.is_word(i, word));
+        set_operations += usize::from(is_set);
+        let message = match () {
+            () if operators > OPERATORS_MAX => format!("statement has more than {OPERATORS_MAX} operators"),
+            () if set_operations > SET_OPERATIONS_MAX => {
+                format!("statement has more than {SET_OPERATIONS_MAX} set operations")
+            }
+            () => continue,
+        };
+        return Err(ReadError::new(ReadErrorKind::TooLarge, message, Some(tokens.position(i))));
+    }
+    Ok(())
+}
+
+/// Token numbers of a span; none where it is empty.
+pub fn token_range(span: Span) -> Option<Range<usize>> {
+    let start = usize::try_from(span.start.column).ok()?.checked_sub(1)?;
+    let end = usize::try_from(span.end.column).ok()?;
+    (start < end).then_some(start..end)
+}
+
+/// The name that an identifier of a tree stands for, as PostgreSQL knows it.
+pub fn ident_value(ident: &ast::Ident) -> String {
+    ident.value.clone()
+}

@@ -1,0 +1,195 @@
+//! What the parser accepts and PostgreSQL reads otherwise: found in the tree and in the tokens, and refused.
+
+use crate::sql::error::ReadError;
+use crate::sql::error::ReadErrorKind;
+use crate::sql::keyword::KeywordCategory;
+use crate::sql::parse;
+use crate::sql::token::TokenKind;
+use crate::sql::token::Tokens;
+use sqlparser::ast;
+use sqlparser::ast::Visit;
+use sqlparser::ast::Visitor;
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::ops::Range;
+
+/// Refuses a tree that may not be PostgreSQL's.
+pub(crate) fn check(tokens: &Tokens<'_>, range: Range<usize>, tree: &ast::Statement) -> Result<(), ReadError> {
+    let mut walk = Walk { tokens, starts: HashSet::new(), end: range.end };
+    if let ControlFlow::Break(error) = tree.visit(&mut walk) {
+        return Err(error);
+    }
+    walk.check_clauses(range)
+}
+
+struct Walk<'t, 'a> {
+    tokens: &'t Tokens<'a>,
+    /// Tokens at which a name, a query or a list of rows begins in the tree.
+    starts: HashSet<usize>,
+    end: usize,
+}
+
+/// Words and brackets that may stand before a relation.
+const OPENINGS_MAX: usize = 64;
+
+type Flow = ControlFlow<ReadError>;
+
+impl Walk<'_, '_> {
+    fn near(&self, i: usize) -> ReadError {
+        let message = format!("syntax error at or near \"{}\"", self.tokens.text(i));
+        ReadError::new(ReadErrorKind::Forbidden, message, Some(self.tokens.position(i)))
+    }
+
+    fn unsupported(&self, what: &str) -> Flow {
+        ControlFlow::Break(ReadError::new(ReadErrorKind::Forbidden, format!("{what} is not supported"), None))
+    }
+
+    fn is_before(&self, i: usize, words: &[&str]) -> bool {
+        i.checked_sub(1).is_some_and(|before| words.iter().any(|word| self.tokens.is_word(before, word)))
+    }
+
+    /// Reserved words that are names all the same: they stand for a value or for a call.
+    fn is_value_word(&self, i: usize) -> bool {
+        let word = self.tokens.text(i).to_ascii_lowercase();
+        match word.as_str() {
+            "current_catalog" | "current_date" | "current_role" | "current_schema" | "current_time"
+            | "current_timestamp" | "current_user" | "localtime" | "localtimestamp" | "session_user" | "user" => {
+                !self.is_before(i, &["from", "join", "into", "update", "using"])
+            }
+            "any" | "some" | "all" | "array" => self.tokens.kind(i + 1) == Some(TokenKind::LeftParen),
+            "default" => {
+                i + 1 >= self.end
+                    || matches!(self.tokens.kind(i + 1), Some(TokenKind::Comma | TokenKind::RightParen))
+                    || ["where", "from", "returning", "on", "when"].iter().any(|next| self.tokens.is_word(i + 1, next))
+            }
+            _ => false,
+        }
+    }
+
+    fn check_ident(&mut self, ident: &ast::Ident) -> Flow {
+        if ident.quote_style == Some('\'') {
+            return self.unsupported("a string as a name");
+        }
+        let Some(range) = parse::token_range(ident.span) else {
+            return ControlFlow::Continue(());
+        };
+        let i = range.start;
+        self.starts.insert(i);
+        let follows_dot = i.checked_sub(1).is_some_and(|before| self.tokens.kind(before) == Some(TokenKind::Dot));
+        let is_call = self.tokens.kind(i + 1) == Some(TokenKind::LeftParen);
+        let refused = match (self.tokens.kind(i), self.tokens.keyword(i)) {
+            (Some(TokenKind::QuotedIdentifier), _) | (Some(TokenKind::Word), None) => false,
+            (Some(TokenKind::Word), _) if follows_dot || self.is_before(i, &["as"]) => false,
+            (Some(TokenKind::Word), Some(KeywordCategory::Reserved)) => !self.is_value_word(i),
+            (Some(TokenKind::Word), Some(KeywordCategory::TypeFunctionName)) => !is_call && !self.is_value_word(i),
+            (Some(TokenKind::Word), Some(_)) => false,
+            _ => true,
+        };
+        if refused { ControlFlow::Break(self.near(i)) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Every clause word of the tokens that names a relation must have been one in the tree.
+    fn check_clauses(&self, range: Range<usize>) -> Result<(), ReadError> {
+        let mut functions = Vec::new();
+        for i in range.clone() {
+            match self.tokens.kind(i) {
+                Some(TokenKind::LeftParen) => {
+                    functions.push(self.is_before(i, &["extract", "substring", "overlay", "trim"]));
+                }
+                Some(TokenKind::RightParen) => {
+                    functions.pop();
+                }
+                Some(TokenKind::Word) => {
+                    let in_function = functions.last().copied().unwrap_or_default();
+                    if self.opens_clause(i, in_function) && !self.is_consumed(i + 1, range.end) {
+                        return Err(self.near(i));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn opens_clause(&self, i: usize, in_function: bool) -> bool {
+        let before = i.checked_sub(1);
+        let is_name = before.is_some_and(|before| self.tokens.kind(before) == Some(TokenKind::Dot))
+            || self.is_before(i, &["as"]);
+        if is_name {
+            return false;
+        }
+        match self.tokens.text(i).to_ascii_lowercase().as_str() {
+            "from" => !in_function && !self.is_before(i, &["distinct"]),
+            "join" => true,
+            "into" => true,
+            "update" => !self.is_before(i, &["do", "for", "key", "then"]),
+            "using" => self.tokens.kind(i + 1) != Some(TokenKind::Operator) && !self.tokens.is_word(i + 1, "operator"),
+            _ => false,
+        }
+    }
+
+    fn is_consumed(&self, start: usize, end: usize) -> bool {
+        let mut i = start;
+        while i < end.min(start + OPENINGS_MAX)
+            && (self.tokens.kind(i) == Some(TokenKind::LeftParen)
+                || ["only", "lateral", "rows", "from"].iter().any(|word| self.tokens.is_word(i, word)))
+        {
+            i += 1;
+        }
+        self.starts.contains(&i) || ["select", "values", "with", "table"].iter().any(|word| self.tokens.is_word(i, word))
+    }
+}
+
+impl Visitor for Walk<'_, '_> {
+    type Break = ReadError;
+
+    fn pre_visit_ident(&mut self, ident: &ast::Ident) -> Flow {
+        self.check_ident(ident)
+    }
+
+    fn pre_visit_query(&mut self, query: &ast::Query) -> Flow {
+        if matches!(*query.body, ast::SetExpr::Table(_)) {
+            return self.unsupported("this form of TABLE");
+        }
+        if query.for_clause.is_some() || query.settings.is_some() || query.format_clause.is_some()
+            || !query.pipe_operators.is_empty()
+        {
+            return self.unsupported("this clause");
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &ast::Select) -> Flow {
+        if select.into.is_some() {
+            return self.unsupported("SELECT INTO");
+        }
+        let is_foreign = select.top.is_some()
+            || select.exclude.is_some()
+            || !select.lateral_views.is_empty()
+            || select.prewhere.is_some()
+            || !select.connect_by.is_empty()
+            || !select.cluster_by.is_empty()
+            || !select.distribute_by.is_empty()
+            || !select.sort_by.is_empty()
+            || select.qualify.is_some()
+            || select.value_table_mode.is_some()
+            || !select.optimizer_hints.is_empty()
+            || !matches!(select.flavor, ast::SelectFlavor::Standard)
+            || matches!(select.group_by, ast::GroupByExpr::All(_));
+        if is_foreign { self.unsupported("a clause of another database") } else { ControlFlow::Continue(()) }
+    }
+
+    fn pre_visit_statement(&mut self, statement: &ast::Statement) -> Flow {
+        match statement {
+            ast::Statement::Update(update) if update.or.is_some() || update.limit.is_some() => {
+                self.unsupported("a clause of another database")
+            }
+            ast::Statement::Query(_)
+            | ast::Statement::Insert(_)
+            | ast::Statement::Update(_)
+            | ast::Statement::Delete(_)
+            | ast::Statement::Merge(_) => ControlFlow::Continue(()),
+            _ => self.unsupported("this statement"),
+        }
+    }
+}

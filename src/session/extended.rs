@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::guard::{Code, Decision, Protocol, Rejection};
 use crate::session::bound::{self, Mismatch};
-use crate::session::client::{Client, ClientPass, Step, copies_in, refused, text_of, too_long};
+use crate::session::client::{Client, ClientPass, Step, refused, text_of, too_long};
+use crate::session::client_copy::copies_in;
 use crate::session::names::{Meaning, Name};
 use crate::session::record::Subject;
 use crate::session::refusal::{Poison, PoisonForm, report_of};

@@ -2,10 +2,13 @@
 
 mod bound;
 mod client;
+mod client_copy;
 mod copy;
 pub mod effect;
+mod errors;
 mod extended;
 pub mod handshake;
+mod login;
 mod names;
 mod output;
 mod pass;
@@ -130,6 +133,12 @@ enum Partial {
     Drop(usize),
     /// COPY data that goes through the transformation.
     Transform(usize),
+}
+
+impl Partial {
+    fn of(form: fn(usize) -> Self, left: usize) -> Self {
+        if left == 0 { Self::None } else { form(left) }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

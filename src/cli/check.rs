@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::catalog::Catalog;
-use crate::catalog::RelationKind;
 use crate::cli::check_report::Inspected;
 use crate::cli::check_report::Report;
 use crate::cli::environment::ProcessEnvironment;
@@ -194,14 +193,16 @@ fn relation_findings(surveyed: &Surveyed<'_>, label: &str, report: &mut Report) 
             ));
             return;
         }
-        Standing::View => {
+        Standing::Undeclared => {
             report.warn(format_args!(
-                "{label}: {name} is a view without a rule: clients reach what its definition reaches, or nothing"
+                "{label}: {name} is no table, and statements that name it are rejected; declare it in the policy: \
+                 \"shared\" if its rows are the same for all, else \"hidden\""
             ));
+            return;
         }
         Standing::Scoped { column } => {
             let nullable = relation.column(column).is_some_and(|column| !column.not_null);
-            if nullable && relation.kind != RelationKind::View {
+            if nullable {
                 report.warn(format_args!(
                     "{label}: {name} lets its tenant column \"{column}\" be null: no client can reach such a row"
                 ));

@@ -78,8 +78,8 @@ pub enum Standing {
     SharedWritable,
     /// The policy says that it does not exist.
     Hidden,
-    /// A view that no rule names.
-    View,
+    /// A view, materialized view or foreign table that no rule declares: it exists, and there is no way through it.
+    Undeclared,
     /// No rule names it and it has no tenant column: it does not exist, but nobody said so.
     Unclassified,
 }
@@ -103,7 +103,7 @@ pub fn survey<'a>(policy: &'a Policy, catalog: &'a Catalog) -> Vec<Surveyed<'a>>
     let target = |reference: &Reference| match standings.get(&QualifiedName::new(&reference.schema, &reference.name)) {
         Some(Standing::Scoped { column }) => Target::Scoped(column),
         Some(Standing::Shared | Standing::SharedWritable) => Target::Shared,
-        Some(Standing::Hidden | Standing::View | Standing::Unclassified) | None => Target::Unreachable,
+        Some(Standing::Hidden | Standing::Undeclared | Standing::Unclassified) | None => Target::Unreachable,
     };
     relations()
         .map(|relation| {
@@ -125,8 +125,8 @@ fn standing(policy: &Policy, relation: &Relation) -> Standing {
         Some(TableKind::Hidden) => return Standing::Hidden,
         Some(TableKind::Scoped) | None => {}
     }
-    if rule.is_none() && matches!(relation.kind, RelationKind::View | RelationKind::MaterializedView) {
-        return Standing::View;
+    if !matches!(relation.kind, RelationKind::Table | RelationKind::PartitionedTable) {
+        return Standing::Undeclared;
     }
     let column = rule.and_then(|rule| rule.column.as_deref()).or(policy.tenancy.column.as_deref());
     match column.and_then(|column| relation.column(column)) {

@@ -127,7 +127,7 @@ fn every_relation_has_a_standing() {
             ("old", Standing::Hidden),
             ("loose", Standing::Unclassified),
             ("log", Standing::Scoped { column: "tenant_id".to_owned() }),
-            ("report", Standing::View),
+            ("report", Standing::Undeclared),
         ]
     );
     assert_eq!(surveyed[4].untrusted_triggers, ["notify"]);

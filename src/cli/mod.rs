@@ -128,7 +128,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Catalog(arguments) => block_on(catalog::catalog(&arguments)),
         Command::Init(arguments) => block_on(init::init(&arguments)),
-        Command::HashPassword(_) => hash_password::hash_password(),
+        Command::HashPassword(arguments) => hash_password::hash_password(&arguments),
         Command::Demo(arguments) => block_on(async {
             let mode = if arguments.once { DemoMode::Once } else { DemoMode::UntilInterrupted };
             Ok(demo::run(mode).await)

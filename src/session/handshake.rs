@@ -73,8 +73,6 @@ pub struct Authenticated {
     pub parameters: Vec<(String, String)>,
     /// 3.0 or 3.2, negotiated.
     pub protocol: ProtocolVersion,
-    /// The database that the client asked for.
-    pub database: Option<String>,
     /// `scram-sha-256` or `scram-sha-256-plus`.
     pub method: &'static str,
 }

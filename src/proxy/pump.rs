@@ -228,6 +228,9 @@ impl<'a> Pump<'a> {
         let input = match side.poll_read(&mut scratch, context) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(input)) => input,
+            Poll::Ready(Err(error)) if direction == Direction::FromClient => {
+                return Poll::Ready(Err(End::ClientLost(error)));
+            }
             // A reset is an end as good as any other.
             Poll::Ready(Err(_)) => Input::End,
         };
@@ -263,8 +266,10 @@ impl<'a> Pump<'a> {
     fn judge_own(&mut self, direction: Direction, mut bytes: BytesMut, context: &mut Context<'_>) -> Result<(), End> {
         let consumed = self.judge(direction, &bytes, context)?;
         bytes.advance(consumed);
-        if !bytes.is_empty() {
-            self.keep(direction, bytes);
+        // A buffer that once was large is not kept for the few bytes at its end.
+        let rest = if consumed > 0 && bytes.len() <= COPY_BYTES_MAX { BytesMut::from(&*bytes) } else { bytes };
+        if !rest.is_empty() {
+            self.keep(direction, rest);
         }
         Ok(())
     }

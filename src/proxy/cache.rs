@@ -156,10 +156,7 @@ mod tests {
     use crate::tenant::{LoginName, TenantId};
 
     fn identity(tenant: &str) -> Arc<Identity> {
-        Arc::new(Identity {
-            login: LoginName::parse("app").unwrap(),
-            tenant: Some(TenantId::parse(tenant).unwrap()),
-        })
+        Arc::new(Identity { login: LoginName::parse("app").unwrap(), tenant: Some(TenantId::parse(tenant).unwrap()) })
     }
 
     fn question<'a>(identity: &'a Identity, sql: &'a str) -> Question<'a> {

@@ -216,12 +216,9 @@ fn session_limits(limits: &Limits) -> SessionLimits {
     }
 }
 
-fn tag(
-    authenticated: Option<&Authenticated>,
-    entry: &Entry,
-    upstream: Option<(&Target, &Connected)>,
-) -> SessionTag {
-    let session = random::<12>().map_or_else(|_| String::new(), |bytes| bytes.map(|byte| format!("{byte:02x}")).concat());
+fn tag(authenticated: Option<&Authenticated>, entry: &Entry, upstream: Option<(&Target, &Connected)>) -> SessionTag {
+    let session =
+        random::<12>().map_or_else(|_| String::new(), |bytes| bytes.map(|byte| format!("{byte:02x}")).concat());
     SessionTag::new(&SessionDescription {
         session: &session,
         tenant: authenticated.and_then(|client| client.identity.tenant.as_ref()),

@@ -12,9 +12,7 @@ use crate::net::stream::{Socket, Stream};
 use crate::net::tls::{HANDSHAKE_RECORD, Negotiation, ServerTls};
 use crate::proxy::worker::Admission;
 use crate::reload::Snapshot;
-use crate::session::handshake::{
-    Authenticated, Connection, Effect, Handshake, Logins, Refusal, TlsOffer, Transport,
-};
+use crate::session::handshake::{Authenticated, Connection, Effect, Handshake, Logins, Refusal, TlsOffer, Transport};
 
 /// Unread bytes of a client that is not in yet. Its longest message may have 65,535.
 const UNREAD_BYTES_MAX: usize = 131_072;
@@ -31,7 +29,10 @@ pub(crate) struct Entry {
 /// How it went. What the client has to be told is in the handshake's output.
 pub(crate) enum Entered {
     Client(Authenticated),
-    Cancel { process_id: u32, secret: Vec<u8> },
+    Cancel {
+        process_id: u32,
+        secret: Vec<u8>,
+    },
     Refused(Refusal),
     /// There are too many clients.
     TooMany,

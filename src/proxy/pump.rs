@@ -199,8 +199,7 @@ impl<'a> Pump<'a> {
                 Ok(())
             }),
             (Reads::Open, Writes::Open)
-                if !self.session.holds_client()
-                    && self.session.client_output().len() <= CLIENT_OUTPUT_BYTES_MAX =>
+                if !self.session.holds_client() && self.session.client_output().len() <= CLIENT_OUTPUT_BYTES_MAX =>
             {
                 self.poll_read(Direction::FromClient, context)
             }
@@ -229,26 +228,31 @@ impl<'a> Pump<'a> {
         let input = match side.poll_read(&mut scratch, context) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(input)) => input,
+            Poll::Ready(Err(error)) if direction == Direction::FromClient => {
+                return Poll::Ready(Err(End::ClientLost(error)));
+            }
             // A reset is an end as good as any other.
             Poll::Ready(Err(_)) => Input::End,
         };
-        Poll::Ready(match input {
-            Input::End => self.input_ended(direction),
-            Input::Scratch(bytes) => self.judge(direction, bytes, context).map(|consumed| {
-                let rest = bytes.get(consumed..).unwrap_or_default();
-                if !rest.is_empty() {
-                    self.keep(direction, BytesMut::from(rest));
-                }
-            }),
-            Input::Own(bytes) => self.judge_own(direction, bytes, context),
-        }
-        .and_then(|()| match direction {
-            // The client's next request may have waited for this answer.
-            Direction::FromUpstream if self.client_reads == Reads::Open => {
-                self.judge_unread(Direction::FromClient, context)
+        Poll::Ready(
+            match input {
+                Input::End => self.input_ended(direction),
+                Input::Scratch(bytes) => self.judge(direction, bytes, context).map(|consumed| {
+                    let rest = bytes.get(consumed..).unwrap_or_default();
+                    if !rest.is_empty() {
+                        self.keep(direction, BytesMut::from(rest));
+                    }
+                }),
+                Input::Own(bytes) => self.judge_own(direction, bytes, context),
             }
-            Direction::FromUpstream | Direction::FromClient => Ok(()),
-        }))
+            .and_then(|()| match direction {
+                // The client's next request may have waited for this answer.
+                Direction::FromUpstream if self.client_reads == Reads::Open => {
+                    self.judge_unread(Direction::FromClient, context)
+                }
+                Direction::FromUpstream | Direction::FromClient => Ok(()),
+            }),
+        )
     }
 
     fn judge_unread(&mut self, direction: Direction, context: &mut Context<'_>) -> Result<(), End> {
@@ -259,16 +263,13 @@ impl<'a> Pump<'a> {
         if bytes.is_empty() { Ok(()) } else { self.judge_own(direction, bytes, context) }
     }
 
-    fn judge_own(
-        &mut self,
-        direction: Direction,
-        mut bytes: BytesMut,
-        context: &mut Context<'_>,
-    ) -> Result<(), End> {
+    fn judge_own(&mut self, direction: Direction, mut bytes: BytesMut, context: &mut Context<'_>) -> Result<(), End> {
         let consumed = self.judge(direction, &bytes, context)?;
         bytes.advance(consumed);
-        if !bytes.is_empty() {
-            self.keep(direction, bytes);
+        // A buffer that once was large is not kept for the few bytes at its end.
+        let rest = if consumed > 0 && bytes.len() <= COPY_BYTES_MAX { BytesMut::from(&*bytes) } else { bytes };
+        if !rest.is_empty() {
+            self.keep(direction, rest);
         }
         Ok(())
     }

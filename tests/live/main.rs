@@ -2,5 +2,6 @@
 
 mod admin;
 mod reload;
+mod run;
 mod throwaway;
 mod upstream;

@@ -256,7 +256,7 @@ impl Live {
         if !self.health.is_started() {
             return None;
         }
-        misfit::compile_without(&making.policy, catalog, diagnostics).map(Arc::new)
+        misfit::compile_without(&making.policy, catalog, diagnostics.clone()).map(Arc::new)
     }
 }
 

@@ -1,7 +1,11 @@
 //! Tests against a real PostgreSQL. Without one they fail: none is ever skipped.
 
 mod admin;
+mod generator;
+mod oracle;
+mod proxy;
 mod reload;
 mod run;
 mod throwaway;
 mod upstream;
+mod worlds;

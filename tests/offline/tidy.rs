@@ -17,15 +17,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("auth", &["tenant"]),
     ("guard", &["sql", "catalog", "policy", "tenant"]),
     ("session", &["wire", "guard", "auth", "tenant"]),
-    ("audit", &["guard", "session", "tenant"]),
+    ("audit", &["guard", "session", "policy", "tenant"]),
     ("metrics", &[]),
     ("net", &["config"]),
-    ("upstream", &["net", "wire", "auth", "catalog", "config"]),
-    (
-        "reload",
-        &["upstream", "guard", "policy", "auth", "config", "net", "audit", "metrics", "session", "tenant", "catalog"],
-    ),
-    ("admin", &["reload", "metrics", "config"]),
+    ("upstream", &["net", "wire", "auth", "catalog", "tenant", "config"]),
+    ("reload", &["upstream", "guard", "policy", "auth", "config", "net", "audit", "metrics", "session", "tenant"]),
+    ("admin", &["reload", "metrics", "config", "tenant"]),
     ("proxy", ANYTHING_BELOW_PROXY),
     ("cli", ANYTHING),
     ("demo", ANYTHING),
@@ -43,8 +40,8 @@ const ANYTHING: &[&str] = &[
 
 /// The files of `audit` that touch the world, and what they may name beside the rest of `audit`.
 const AUDIT_SHELL: &[&str] =
-    &["src/audit/writer.rs", "src/audit/spool.rs", "src/audit/sink.rs", "src/audit/observe.rs"];
-const AUDIT_SHELL_ARROWS: &[&str] = &["guard", "session", "tenant", "config", "metrics"];
+    &["src/audit/writer.rs", "src/audit/observe.rs", "src/audit/spool.rs", "src/audit/sink.rs"];
+const AUDIT_SHELL_ARROWS: &[&str] = &["guard", "session", "policy", "tenant", "config", "metrics"];
 
 /// Parts that are pure: value in, value out.
 const CORE: &[&str] = &["tenant", "sql", "catalog", "policy", "config", "guard", "wire", "auth", "session", "audit"];
@@ -325,10 +322,13 @@ fn first_word(text: &str) -> &str {
 /// `word` stands in `line`, and no letter, digit or underscore touches it.
 fn has_word(line: &str, word: &str) -> bool {
     let touches = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
-    line.match_indices(word).any(|(at, _)| {
+    let is_free = |at: usize| {
         let ends_open = word.ends_with(|letter: char| letter.is_alphanumeric());
-        !touches(line[..at].chars().next_back()) && !(ends_open && touches(line[at + word.len()..].chars().next()))
-    })
+        let before = line[..at].chars().next_back();
+        let after = line[at + word.len()..].chars().next().filter(|_| ends_open);
+        !touches(before) && !touches(after)
+    };
+    line.match_indices(word).any(|(at, _)| is_free(at))
 }
 
 /// The text with comments, strings and character literals blanked; lines and columns stay.

@@ -8,6 +8,7 @@ mod generator;
 mod oracle;
 mod proxy;
 mod reload;
+mod run;
 mod throwaway;
 mod upstream;
 mod worlds;

@@ -89,7 +89,8 @@ mod tokio_postgres_client {
         runtime().block_on(async {
             let mut client = connect(&ACME).await;
             let transaction = client.transaction().await.unwrap();
-            let portal = transaction.bind("SELECT id FROM projects WHERE id <= $1 ORDER BY id", &[&10_i64]).await.unwrap();
+            let portal =
+                transaction.bind("SELECT id FROM projects WHERE id <= $1 ORDER BY id", &[&10_i64]).await.unwrap();
             let mut sizes = Vec::new();
             loop {
                 let rows = transaction.query_portal(&portal, 4).await.unwrap();
@@ -113,7 +114,9 @@ mod tokio_postgres_client {
                 sink.send(bytes::Bytes::from_static(row.as_bytes())).await.unwrap();
             }
             assert_eq!(sink.finish().await.unwrap(), 2);
-            let out = client.copy_out("COPY (SELECT client_id, name FROM projects WHERE name LIKE 'by tokio%' ORDER BY name) TO STDOUT");
+            let out = client.copy_out(
+                "COPY (SELECT client_id, name FROM projects WHERE name LIKE 'by tokio%' ORDER BY name) TO STDOUT",
+            );
             let chunks: Vec<bytes::Bytes> = out.await.unwrap().try_collect().await.unwrap();
             assert_eq!(chunks.concat(), b"globex\tby tokio 1\nglobex\tby tokio 2\n");
         });

@@ -8,6 +8,14 @@
 )]
 
 mod audit;
+mod cli;
 mod config;
+mod deploy;
+mod example_files;
+mod frames;
+mod grade;
+mod handshake;
 mod policy;
+mod session;
 mod tidy;
+mod wire;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use partywall::demo::agency::{ACME, GLOBEX, TenantProfile};
 use tokio_postgres::error::SqlState;
@@ -135,10 +136,10 @@ mod tokio_postgres_client {
                 while stand().postgres.psql(running).unwrap() == "0\n" {
                     tokio::task::yield_now().await;
                 }
-                token.cancel_query(tls).await
+                token.cancel_query(tls).await.unwrap();
             };
-            let (answer, cancelled) = tokio::join!(query, cancel);
-            cancelled.unwrap();
+            let both = async { tokio::join!(query, cancel) };
+            let (answer, ()) = tokio::time::timeout(Duration::from_secs(30), both).await.unwrap();
             assert_eq!(answer.unwrap_err().code(), Some(&SqlState::QUERY_CANCELED));
             assert_eq!(client.query_one("SELECT 1::int8", &[]).await.unwrap().get::<_, i64>(0), 1);
         });

@@ -4,8 +4,12 @@
 mod admin;
 mod demo;
 mod drivers;
+mod generator;
+mod oracle;
+mod proxy;
 mod psql;
 mod reload;
 mod shared;
 mod throwaway;
 mod upstream;
+mod worlds;

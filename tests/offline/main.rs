@@ -1,4 +1,5 @@
 //! Tests that need no network, no server and no clock.
+
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -10,6 +11,7 @@
 mod audit;
 mod cli;
 mod config;
+mod corpus;
 mod deploy;
 mod example_files;
 mod frames;

@@ -130,7 +130,9 @@ mod tokio_postgres_client {
             let tls = partywall::demo::client::VerifiedTls::trusting(&stand().ca_file()).unwrap();
             let token = client.cancel_token();
             let endless = "SELECT count(*) FROM invoices a, invoices b, invoices c WHERE a.number <> 'cancelled by tokio'";
-            let query = client.query_one(endless, &[]);
+            // Prepared before: while a statement is parsed it shows as active too, and cannot be cancelled yet.
+            let statement = client.prepare(endless).await.unwrap();
+            let query = client.query_one(&statement, &[]);
             let cancel = async {
                 let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%by tokio''%' AND pid <> pg_backend_pid()";
                 while stand().postgres.psql(running).unwrap() == "0\n" {

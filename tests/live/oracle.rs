@@ -45,6 +45,9 @@ const FINDS_MAX: usize = 40;
 /// Of generated statements, in percent: soundness by refusing everything is worthless.
 const FORWARDED_MIN: u64 = 97;
 
+/// `statement_timeout`: now and then the generator writes a join of everything with everything.
+const QUERY_CANCELED: &str = "57014";
+
 #[test]
 fn generated_statements_as_if_alone() {
     let statements = number("PARTYWALL_ORACLE_STATEMENTS", 20_000);
@@ -262,6 +265,10 @@ impl Judge {
                 World { answer: normalized(answer, trial.ordered), constraints: constraints.error, snapshot }
             })
             .collect();
+        if answers.iter().any(|world| world.answer.error.as_ref().is_some_and(|error| error.0 == QUERY_CANCELED)) {
+            // Too slow to tell: time is not part of the promise.
+            return Outcome::Skipped;
+        }
         match self.difference(&answers, writes) {
             Some(difference) => Outcome::Differs(format!("{difference}\nsent: {rewritten}")),
             None => Outcome::Same { failed: answers[2].answer.error.is_some() },

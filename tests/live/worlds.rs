@@ -54,6 +54,9 @@ impl Worlds {
             postgres.create_database(world).unwrap();
             postgres.psql_in(world, &schema).unwrap();
             postgres.psql_in(world, &rows_of(world)).unwrap();
+            if world == "alone" {
+                postgres.psql_in(world, DEFAULTS).unwrap();
+            }
             postgres.psql_in(world, GRANTS).unwrap();
             for worker in 0..workers {
                 let copy = format!("CREATE DATABASE {} TEMPLATE {world}", database(world, worker));
@@ -93,6 +96,16 @@ const GRANTS: &str = "
     GRANT USAGE ON SCHEMA archive TO app;
     GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app;
     ANALYZE;";
+
+/// Alone, a row of which nobody says whose it is, is ours.
+const DEFAULTS: &str = "
+    DO $$
+    DECLARE name regclass;
+    BEGIN
+        FOR name IN SELECT attrelid::regclass FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+            WHERE attname = 'client_id' AND relkind IN ('r', 'p')
+        LOOP EXECUTE format('ALTER TABLE %s ALTER client_id SET DEFAULT %L', name, 'acme'); END LOOP;
+    END $$;";
 
 // The rows.
 
@@ -228,8 +241,8 @@ impl Owner {
         let at = self.by("2025-05-05", "not a date", "2025-13-45");
         writeln!(
             script,
-            "INSERT INTO intake VALUES ('{t}', {n}, '{kind}', '{number}', '{pattern}', {divisor}, {big}, {small}, '{raw}', '{data}', '{arr}', '{at}');
-             INSERT INTO readings VALUES ({id}, '{t}', '{kind}', '{number}', '{pattern}', {divisor}, {big}, '{raw}', '{arr}');
+            "INSERT INTO intake VALUES ('{t}', {n}, '{kind}', '{number}', '{pattern}', {divisor}, '{big}', {small}, '{raw}', '{data}', '{arr}', '{at}');
+             INSERT INTO readings VALUES ({id}, '{t}', '{kind}', '{number}', '{pattern}', {divisor}, '{big}', '{raw}', '{arr}');
              INSERT INTO drafts VALUES ('{t}', {n}, '{}', {});
              INSERT INTO \"Order Lines\" VALUES ('{t}', {n}, '{number}', '{t}', 'globex');
              INSERT INTO \"Projects\" VALUES ('{t}', {n}, '{number}');
@@ -284,7 +297,7 @@ impl Connection {
             ("client_encoding", "UTF8"),
             ("TimeZone", "UTC"),
             ("search_path", "public"),
-            ("statement_timeout", "20s"),
+            ("statement_timeout", "3s"),
         ];
         frontend::startup_message(parameters, &mut packet).unwrap();
         connection.send(&packet);

@@ -6,18 +6,13 @@ use crate::audit::event::{self, Event};
 use crate::audit::tag::{PolicyTag, SessionTag};
 use crate::audit::writer::AuditSender;
 use crate::guard::{Access, Code};
-use crate::metrics::{Class, Metrics, Outcome, Vocabulary};
-use crate::policy::SensitiveClass;
+use crate::metrics::{Class, DATA_CLASSES, Metrics, Outcome, Vocabulary};
 use crate::session::effect::{self, SessionEvent, StatementEvent};
 
-const SENSITIVE_CLASSES: [SensitiveClass; 4] =
-    [SensitiveClass::Pii, SensitiveClass::Phi, SensitiveClass::Pci, SensitiveClass::Secret];
-
-/// The process's metrics, with the guard's and the policy's words as labels.
+/// The process's metrics, with the guard's words as labels.
 pub fn new_metrics() -> Arc<Metrics> {
     let reasons: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-    let classes = SENSITIVE_CLASSES.map(SensitiveClass::as_str);
-    Arc::new(Metrics::new(&Vocabulary { denial_reasons: &reasons, data_classes: &classes }))
+    Arc::new(Metrics::new(&Vocabulary { denial_reasons: &reasons }))
 }
 
 /// Counts and records one event of a session.
@@ -59,13 +54,13 @@ fn count(metrics: &Metrics, statement: &StatementEvent) {
         }
         return;
     }
-    for class in SENSITIVE_CLASSES {
+    for class in DATA_CLASSES {
         let mut objects = event::reached(statement);
         let read = objects.any(|object| {
-            object.access.contains(&Access::Read) && object.sensitive.values().any(|found| *found == class)
+            object.access.contains(&Access::Read) && object.sensitive.values().any(|found| found.as_str() == class)
         });
         if read {
-            metrics.sensitive_read(class.as_str());
+            metrics.sensitive_read(class);
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::guard::Standing;
 use crate::guard::Surveyed;
 use crate::guard::survey;
 use crate::policy::Policy;
+use crate::policy::printable;
 use crate::policy::written_name;
 use crate::upstream::Role;
 
@@ -48,7 +49,7 @@ struct Line {
 
 impl Report {
     pub(crate) fn warn(&mut self, warning: impl Display) {
-        self.warnings.push(warning.to_string());
+        self.warnings.push(printable(&warning.to_string()));
     }
 
     /// The value; or its faults become errors of the report.
@@ -91,7 +92,11 @@ impl Inspected {
         let role = self.role.as_ref().map(|role| format!(", role \"{}\"", role.name)).unwrap_or_default();
         let (major, minor) = (self.server_version / 10_000, self.server_version % 10_000);
         let mut text = format!("\n{}: PostgreSQL {major}.{minor}, database \"{}\"{role}\n", self.label, self.database);
-        let rows: Vec<_> = self.relations.iter().map(|line| (line.name.clone(), line.how(), line.grade())).collect();
+        let rows: Vec<_> = self
+            .relations
+            .iter()
+            .map(|line| (printable(&line.name), printable(&line.how()), printable(&line.grade())))
+            .collect();
         let width = |part: fn(&(String, String, String)) -> usize| rows.iter().map(part).max().unwrap_or_default();
         let (names, hows) = (width(|row| row.0.chars().count()), width(|row| row.1.chars().count()));
         for (name, how, grade) in &rows {

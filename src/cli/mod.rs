@@ -12,6 +12,7 @@ mod files;
 mod hash_password;
 mod init;
 mod init_guess;
+mod logging;
 mod run;
 mod schema;
 mod url;

@@ -1,10 +1,19 @@
 //! Everything that `partywall demo` needs, and the live tests with it: a throw-away PostgreSQL, its certificates, its data.
 
+pub mod agency;
 pub mod certificates;
+pub mod client;
 pub mod postgres;
+pub mod proxy_process;
+pub mod stand;
+
+pub(crate) mod terminal;
+pub(crate) mod tour;
 
 mod cluster;
+mod guide;
 mod installation;
+mod watchdog;
 
 use std::fmt;
 

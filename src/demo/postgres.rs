@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::demo::cluster::Cluster;
 use crate::demo::installation::{Installation, free_port};
+use crate::demo::watchdog::Watchdog;
 use crate::demo::{DemoError, random_word};
 
 /// How the server is to be.
@@ -49,7 +50,7 @@ pub struct ThrowawayPostgres {
     database: String,
     password: String,
     server: Option<Child>,
-    watchdog: Option<Child>,
+    watchdog: Option<Watchdog>,
 }
 
 impl ThrowawayPostgres {
@@ -294,11 +295,8 @@ impl ThrowawayPostgres {
 
 impl Drop for ThrowawayPostgres {
     fn drop(&mut self) {
-        if let Some(mut watchdog) = self.watchdog.take() {
-            // Closing its input is the sign; it stops the server and removes the folder.
-            drop(watchdog.stdin.take());
-            watchdog.wait().ok();
-        }
+        // Stops the server and removes the folder.
+        drop(self.watchdog.take());
         if let Some(mut server) = self.server.take() {
             server.wait().ok();
         }
@@ -321,22 +319,12 @@ fn make_folder(installation: &Installation) -> Result<PathBuf, DemoError> {
     Ok(folder)
 }
 
-/// A shell that waits until its input closes, which happens when we end, however we end; then stops the server and
-/// removes the folder.
-fn start_watchdog(installation: &Installation, folder: &Path) -> Result<Child, DemoError> {
+/// Stops the server and removes its folder when we are gone.
+fn start_watchdog(installation: &Installation, folder: &Path) -> Result<Watchdog, DemoError> {
     let stop = stop_command(installation, folder);
-    Command::new("/bin/sh")
-        .args(["-c", r#"folder=$1; shift; read -r _; "$@"; rm -rf -- "$folder""#, "partywall-watchdog"])
-        .arg(folder)
-        .arg(stop.get_program())
-        .args(stop.get_args())
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .map_err(DemoError::because("cannot start the watchdog"))
+    let mut arguments = vec![folder.as_os_str(), stop.get_program()];
+    arguments.extend(stop.get_args());
+    Watchdog::start(r#"folder=$1; shift; "$@"; rm -rf -- "$folder""#, &arguments)
 }
 
 fn stop_command(installation: &Installation, folder: &Path) -> Command {

@@ -54,7 +54,7 @@ impl Walk<'_> {
         let references = self.references.len();
         let touched = self.touched.len();
         self.expression(condition)?;
-        if self.measure(condition).total {
+        if self.measure(condition).total && !self.unsure {
             return Ok(true);
         }
         let guards = self.guards(references)?;
@@ -75,7 +75,7 @@ impl Walk<'_> {
             let references = self.references.len();
             let touched = self.touched.len();
             self.expression(conjunct)?;
-            if self.measure(conjunct).total || self.holds_aggregate(conjunct) {
+            if (self.measure(conjunct).total && !self.unsure) || self.holds_aggregate(conjunct) {
                 continue;
             }
             for (level, entry) in self.referenced(references) {

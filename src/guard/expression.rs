@@ -174,7 +174,10 @@ impl Walk<'_> {
         }
         match resolve(&self.levels, name) {
             Some(resolved) => {
-                self.reference(resolved.level, resolved.entry, resolved.column.map(|column| column.name));
+                let column = resolved.column.map(|column| column.name);
+                for entry in resolved.entries {
+                    self.reference(resolved.level, entry, column.clone());
+                }
             }
             // It could be anything: a condition that holds it concerns every relation in sight.
             None => self.reference_everything(),
@@ -214,7 +217,7 @@ impl Walk<'_> {
     }
 
     fn reference_everything(&mut self) {
-        for (level, scope) in self.levels.iter().enumerate() {
+        for (level, scope) in self.levels.iter().enumerate().filter(|(_, scope)| !scope.hidden) {
             for entry in 0..scope.entries.len() {
                 self.references.push(ColumnUse { level, entry, column: None });
             }
@@ -233,7 +236,8 @@ impl Walk<'_> {
             }
             _ => return Err(not_allowed("a relation's name with a database")),
         };
-        let found = self.levels.iter().enumerate().rev().find_map(|(level, scope)| {
+        let levels = self.levels.iter().enumerate().rev().filter(|(_, scope)| !scope.hidden);
+        let found = levels.into_iter().find_map(|(level, scope)| {
             scope.entry_named(schema, relation).map(|entry| (level, entry))
         });
         let Some((level, entry)) = found else {
@@ -266,7 +270,11 @@ impl Walk<'_> {
         if *uses_odbc_syntax || !matches!(parameters, FunctionArguments::None) || null_treatment.is_some() {
             return Err(not_allowed("this form of function call"));
         }
-        self.function_name(name)?;
+        let count = match args {
+            FunctionArguments::List(list) => list.args.len(),
+            FunctionArguments::None | FunctionArguments::Subquery(_) => 0,
+        };
+        self.function_name(name, count)?;
         match args {
             FunctionArguments::None => {}
             FunctionArguments::Subquery(query) => self.subquery(query).map(drop)?,
@@ -323,7 +331,7 @@ impl Walk<'_> {
     }
 
     /// Allows a call and pins it to one schema. Gives the function's bare name.
-    pub(in crate::guard) fn function_name(&mut self, name: &ObjectName) -> Outcome<String> {
+    pub(in crate::guard) fn function_name(&mut self, name: &ObjectName, arguments: usize) -> Outcome<String> {
         let parts = self.name_parts(name)?;
         let tokens = self.name_tokens(name)?;
         let position = self.position(tokens.start);
@@ -334,14 +342,14 @@ impl Walk<'_> {
                 Ok(bare.clone())
             }
             [bare] => {
-                let listed = self.ruleset.function_on_path(bare).ok_or_else(|| function_refused(bare).at(position))?;
+                let listed = self.ruleset.function_on_path(bare, arguments).ok_or_else(|| function_refused(bare).at(position))?;
                 self.replace(tokens, quote_name(&listed));
                 Ok(bare.clone())
             }
             [schema, bare] if schema == "pg_catalog" && listed(bare).is_some() => Ok(bare.clone()),
             [schema, bare] if schema != "pg_catalog" => {
                 let name = QualifiedName::new(schema, bare);
-                if self.ruleset.listed_function(&name) {
+                if self.ruleset.listed_function(&name, arguments) {
                     return Ok(bare.clone());
                 }
                 Err(function_refused(&name.to_string()).at(position))

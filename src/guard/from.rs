@@ -199,7 +199,7 @@ impl<'a> Walk<'a> {
         args: &[FunctionArg],
         alias: Option<&TableAlias>,
     ) -> Outcome<()> {
-        let function = self.function_name(name)?;
+        let function = self.function_name(name, args.len())?;
         for argument in args {
             match argument {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expression))

@@ -37,8 +37,7 @@ pub(in crate::guard) fn is_grammar_form(name: &str) -> bool {
     matches!(
         name,
         "coalesce" | "nullif" | "greatest" | "least" | "row" | "grouping" | "current_date" | "current_time"
-            | "current_timestamp" | "localtime" | "localtimestamp" | "current_schema" | "json_object"
-            | "json_array" | "json_objectagg" | "json_arrayagg"
+            | "current_timestamp" | "localtime" | "localtimestamp" | "current_schema"
     )
 }
 
@@ -74,7 +73,7 @@ const TOTAL: &[&str] = &[
 
 const ORDINARY: &[&str] = &[
     "coalesce nullif greatest least row grouping current_date current_time current_timestamp localtime localtimestamp",
-    "json_object json_array json_objectagg json_arrayagg",
+    "json_object",
     "abs acos acosd acosh asin asind asinh atan atan2 atan2d atand atanh cbrt ceil ceiling cos cosd cosh cot cotd",
     "degrees div exp factorial floor gcd lcm ln log log10 min_scale mod pi pow power radians random round scale",
     "setseed sign sin sind sinh sqrt tan tand tanh trim_scale trunc width_bucket",

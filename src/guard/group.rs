@@ -102,6 +102,7 @@ impl Walk<'_> {
         };
         let name = ColumnName { schema: None, relation: relation.as_deref(), column: &column };
         let resolved = resolve(&self.levels, name).filter(|resolved| resolved.level == level)?;
-        resolved.column.map(|column| (resolved.entry, column.name))
+        let entry = resolved.entries.first().copied().filter(|_| resolved.entries.len() == 1)?;
+        resolved.column.map(|column| (entry, column.name))
     }
 }

@@ -22,6 +22,7 @@ mod statement;
 mod tenant_column;
 mod total;
 mod types;
+mod verify;
 mod walk;
 
 pub use decision::{

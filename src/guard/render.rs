@@ -5,11 +5,13 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::guard::Access;
+use crate::guard::CopyIn;
 use crate::guard::Decision;
-use crate::guard::Facts;
+use crate::guard::Forward;
 use crate::guard::ObjectAccess;
 use crate::guard::ParameterCheck;
 use crate::guard::StatementClass;
+use crate::policy::printable;
 use crate::policy::written_name;
 use crate::policy::written_part;
 
@@ -22,6 +24,9 @@ pub fn render_text(decision: &Decision) -> String {
             lines.push(forward.sql.as_str().to_owned());
             lines.extend(forward.facts.statements.iter().flat_map(|statement| &statement.objects).map(object_line));
             lines.extend(forward.parameter_checks.iter().map(parameter_line));
+            if forward.copy_in != CopyIn::Unchanged {
+                lines.push("copy tenant appended".to_owned());
+            }
         }
         Decision::Reject { rejection, .. } => {
             lines.push(format!("reject {} {}", rejection.code.as_str(), rejection.code.sqlstate()));
@@ -39,7 +44,7 @@ pub fn render_json(decision: &Decision) -> String {
         Decision::Forward(forward) => json!({
             "decision": "forward",
             "sql": forward.sql.as_str(),
-            "facts": facts(&forward.facts, &forward.parameter_checks),
+            "facts": facts(forward),
         }),
         Decision::Reject { rejection, .. } => {
             let mut object = Map::new();
@@ -69,26 +74,31 @@ fn object_line(object: &ObjectAccess) -> String {
             object.sensitive.iter().map(|(column, class)| format!("{}:{}", written_part(column), class.as_str()));
         line.push_str(&format!(" sensitive={}", classes.collect::<Vec<_>>().join(",")));
     }
-    line
+    printable(&line)
 }
 
 fn parameter_line(check: &ParameterCheck) -> String {
-    format!("bind ${} tenant column={}", check.parameter, written_part(&check.column))
+    printable(&format!("bind ${} tenant column={}", check.parameter, written_part(&check.column)))
 }
 
-fn facts(facts: &Facts, parameter_checks: &[ParameterCheck]) -> Value {
-    let statements = facts.statements.iter().map(|statement| {
+fn facts(forward: &Forward) -> Value {
+    let statements = forward.facts.statements.iter().map(|statement| {
         json!({
             "command": statement.command,
             "class": class(statement.class),
             "objects": statement.objects.iter().map(object).collect::<Vec<_>>(),
         })
     });
-    let checks = parameter_checks.iter().map(|check| json!({ "parameter": check.parameter, "column": check.column }));
+    let checks = forward.parameter_checks.iter();
+    let checks = checks.map(|check| json!({ "parameter": check.parameter, "column": check.column }));
     json!({
         "statements": statements.collect::<Vec<_>>(),
-        "normalized": facts.normalized,
+        "normalized": forward.facts.normalized,
         "tenant_parameters": checks.collect::<Vec<_>>(),
+        "copy_in": match forward.copy_in {
+            CopyIn::Unchanged => "unchanged",
+            CopyIn::AppendColumn { .. } => "tenant appended",
+        },
     })
 }
 
@@ -123,7 +133,7 @@ mod tests {
 
     use super::*;
     use crate::catalog::QualifiedName;
-    use crate::guard::{Code, Forward, GuardedSql, LensKind, Rejection, StatementFacts, TenantValue};
+    use crate::guard::{Code, Facts, GuardedSql, LensKind, Rejection, StatementFacts, TenantValue};
     use crate::policy::SensitiveClass;
 
     fn forward() -> Decision {
@@ -143,6 +153,7 @@ mod tests {
                 value: TenantValue::Text("acme".to_owned()),
                 column: "tenant_id".to_owned(),
             }],
+            copy_in: CopyIn::Unchanged,
         })
     }
 
@@ -155,7 +166,7 @@ mod tests {
         );
         assert_eq!(
             render_json(&forward()),
-            r#"{"decision":"forward","facts":{"normalized":"UPDATE $1","statements":[{"class":"write","command":"UPDATE","objects":[{"access":["read","update"],"columns":["id","total, net"],"lens":"scoped","relation":"public.\"Invoices\"","sensitive":{"iban":"pci"}}]}],"tenant_parameters":[{"column":"tenant_id","parameter":1}]},"sql":"UPDATE …"}"#
+            r#"{"decision":"forward","facts":{"copy_in":"unchanged","normalized":"UPDATE $1","statements":[{"class":"write","command":"UPDATE","objects":[{"access":["read","update"],"columns":["id","total, net"],"lens":"scoped","relation":"public.\"Invoices\"","sensitive":{"iban":"pci"}}]}],"tenant_parameters":[{"column":"tenant_id","parameter":1}]},"sql":"UPDATE …"}"#
         );
     }
 

@@ -1,6 +1,6 @@
 //! Policy compiled against a catalogue: what each relation, function, operator and type is to a client.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::catalog::{CATALOG_FORMAT, Catalog, QualifiedName, Relation, RelationKind, TypeKind};
 use crate::guard::tenant_column::TenantType;
@@ -12,13 +12,22 @@ pub struct Ruleset {
     policy_digest: String,
     search_path: Vec<String>,
     relations: HashMap<QualifiedName, RelationRule>,
-    /// Functions outside `pg_catalog` that may be called, by schema and name: every overload is listed.
-    functions: HashSet<QualifiedName>,
+    /// Functions outside `pg_catalog` that may be called, by schema and name.
+    functions: HashMap<QualifiedName, Calls>,
     /// Names of all functions outside `pg_catalog`: an unqualified call of one is ambiguous.
     function_names: HashSet<String>,
     /// Operator symbols that somebody has defined anew and that no extension owns.
     redefined_operators: HashSet<String>,
     types: HashMap<QualifiedName, TypeKind>,
+}
+
+/// Which calls of a name can only mean overloads that the policy lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Calls {
+    /// Every overload is listed.
+    Any,
+    /// Calls with these numbers of arguments: every overload that is not listed takes fewer.
+    WithArguments(BTreeSet<usize>),
 }
 
 /// Something in a policy that does not fit the catalogue.
@@ -117,14 +126,19 @@ impl Ruleset {
         self.search_path.iter().find_map(|schema| self.relations.get(&QualifiedName::new(schema, name)))
     }
 
-    pub(in crate::guard) fn listed_function(&self, name: &QualifiedName) -> bool {
-        self.functions.contains(name)
+    /// Whether a call with that many arguments can only mean a listed overload.
+    pub(in crate::guard) fn listed_function(&self, name: &QualifiedName, arguments: usize) -> bool {
+        match self.functions.get(name) {
+            None => false,
+            Some(Calls::Any) => true,
+            Some(Calls::WithArguments(counts)) => counts.contains(&arguments),
+        }
     }
 
-    /// Where an unqualified call of a listed function leads, if nothing else on the path has that name.
-    pub(in crate::guard) fn function_on_path(&self, name: &str) -> Option<QualifiedName> {
-        let candidates = self.search_path.iter().map(|schema| QualifiedName::new(schema, name));
-        candidates.into_iter().find(|candidate| self.functions.contains(candidate))
+    /// Where an unqualified call of a listed function leads.
+    pub(in crate::guard) fn function_on_path(&self, name: &str, arguments: usize) -> Option<QualifiedName> {
+        let mut candidates = self.search_path.iter().map(|schema| QualifiedName::new(schema, name));
+        candidates.find(|candidate| self.listed_function(candidate, arguments))
     }
 
     pub(in crate::guard) fn has_function_named(&self, name: &str) -> bool {
@@ -227,35 +241,50 @@ fn read_only(declared: Option<TableKind>, rule: Option<&TableRule>, relation: &R
     untrusted.map(|name| format!("trigger \"{name}\" is not among its trusted_triggers in the policy"))
 }
 
-fn compile_functions(policy: &Policy, catalog: &Catalog, diagnostics: &mut Vec<Diagnostic>) -> HashSet<QualifiedName> {
-    let mut listed = HashSet::new();
+fn compile_functions(
+    policy: &Policy,
+    catalog: &Catalog,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> HashMap<QualifiedName, Calls> {
+    let mut listed = HashMap::new();
     for identity in policy.functions.keys() {
         let name = &identity.function;
         let path = format!("function.\"{name}({})\"", identity.arguments);
-        let of_that_name = || {
-            catalog.functions.iter().filter(|entry| entry.schema == name.schema && entry.name == name.name)
-        };
-        if !of_that_name().any(|entry| entry.arguments == identity.arguments) {
-            let message = match of_that_name().next() {
+        let overloads = || catalog.functions.iter().filter(|entry| entry.schema == name.schema && entry.name == name.name);
+        if !overloads().any(|entry| entry.arguments == identity.arguments) {
+            let message = match overloads().next() {
                 Some(entry) => format!("there is no such function; there is {name}({})", entry.arguments),
                 None => "there is no such function".to_owned(),
             };
             diagnostics.push(Diagnostic { path, message });
             continue;
         }
-        // Which overload a call means depends on types that only the server knows: all or none.
-        let unlisted = of_that_name().find(|entry| {
-            !policy.functions.keys().any(|other| other.function == *name && other.arguments == entry.arguments)
-        });
-        match unlisted {
+        // Which overload a call means depends on types that only the server knows, but none takes more arguments
+        // than it has parameters.
+        let is_listed = |arguments: &str| {
+            policy.functions.keys().any(|other| other.function == *name && other.arguments == arguments)
+        };
+        let unlisted: Vec<_> = overloads().filter(|entry| !is_listed(&entry.arguments)).collect();
+        let own = parameters(&identity.arguments);
+        match unlisted.iter().find(|entry| parameters(&entry.arguments) >= own || entry.arguments.contains("VARIADIC")) {
             Some(entry) => diagnostics.push(Diagnostic {
                 path,
-                message: format!("its overload {name}({}) is not listed; list all or none", entry.arguments),
+                message: format!("a call could also mean {name}({}), which is not listed; list both", entry.arguments),
             }),
+            None if unlisted.is_empty() => {
+                listed.insert(name.clone(), Calls::Any);
+            }
             None => {
-                listed.insert(name.clone());
+                let calls = listed.entry(name.clone()).or_insert_with(|| Calls::WithArguments(BTreeSet::new()));
+                if let Calls::WithArguments(counts) = calls {
+                    counts.insert(own);
+                }
             }
         }
     }
     listed
+}
+
+fn parameters(arguments: &str) -> usize {
+    if arguments.is_empty() { 0 } else { arguments.split(", ").count() }
 }

@@ -55,7 +55,8 @@ pub(in crate::guard) struct OutputColumn {
 #[derive(Debug, Clone)]
 pub(in crate::guard) struct Resolved {
     pub(in crate::guard) level: usize,
-    pub(in crate::guard) entry: usize,
+    /// Several where USING or NATURAL has merged columns: which of them counts depends on the join.
+    pub(in crate::guard) entries: Vec<usize>,
     /// `None`: the whole row, or a column of an entry whose columns are not known.
     pub(in crate::guard) column: Option<OutputColumn>,
 }
@@ -68,21 +69,34 @@ pub(in crate::guard) struct ColumnName<'a> {
     pub(in crate::guard) column: &'a str,
 }
 
-/// Finds a column as the server does: innermost level first. `None`: no level has it, as far as can be known.
+/// Finds a column as the server does: innermost level first. `None`: it cannot be told what it means.
 pub(in crate::guard) fn resolve(levels: &[Level], name: ColumnName<'_>) -> Option<Resolved> {
     for (level, scope) in levels.iter().enumerate().rev().filter(|(_, scope)| !scope.hidden) {
-        let found = match name.relation {
-            Some(relation) => scope.qualified(name.schema, relation, name.column),
-            None => scope.unqualified(name.column),
-        };
-        if let Some((entry, column)) = found {
-            return Some(Resolved { level, entry, column });
+        if let Some(relation) = name.relation {
+            if let Some(at) = scope.entry_named(name.schema, relation) {
+                let column = scope.entries.get(at).and_then(|entry| entry.column(name.column)).cloned();
+                return Some(Resolved { level, entries: vec![at], column });
+            }
+            continue;
+        }
+        let columns = scope.entries.iter().enumerate();
+        let found: Vec<(usize, &OutputColumn)> =
+            columns.filter_map(|(at, entry)| entry.column(name.column).map(|column| (at, column))).collect();
+        if let Some((_, first)) = found.first() {
+            let mut column = (*first).clone();
+            column.total = found.iter().all(|(_, column)| column.total);
+            return Some(Resolved { level, entries: found.iter().map(|(at, _)| *at).collect(), column: Some(column) });
+        }
+        if scope.entries.iter().any(|entry| entry.columns.is_none()) {
+            // It may be a column of one of these, or of a level further out.
+            return None;
+        }
+        if let Some(at) = scope.entry_named(None, name.column) {
+            return Some(Resolved { level, entries: vec![at], column: None });
         }
     }
     None
 }
-
-type Found = Option<(usize, Option<OutputColumn>)>;
 
 impl Level {
     pub(in crate::guard) fn entry_named(&self, schema: Option<&str>, relation: &str) -> Option<usize> {
@@ -92,24 +106,6 @@ impl Level {
                 entry.unaliased.as_ref().is_some_and(|name| name.schema == schema && name.name == relation)
             }
         })
-    }
-
-    fn qualified(&self, schema: Option<&str>, relation: &str, column: &str) -> Found {
-        let at = self.entry_named(schema, relation)?;
-        let entry = self.entries.get(at)?;
-        Some((at, entry.column(column).cloned()))
-    }
-
-    fn unqualified(&self, column: &str) -> Found {
-        let has = |entry: &Entry| entry.column(column).is_some();
-        if let Some(at) = self.entries.iter().position(has) {
-            // Of columns merged by USING or NATURAL any will do: both are compared by a total `=`.
-            let column = self.entries.get(at).and_then(|entry| entry.column(column)).cloned();
-            return Some((at, column));
-        }
-        let unknown = self.entries.iter().position(|entry| entry.columns.is_none());
-        let whole_row = || self.entries.iter().position(|entry| entry.name.as_deref() == Some(column));
-        unknown.or_else(whole_row).map(|at| (at, None))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::guard::from::not_allowed;
 use crate::guard::decision::{CopyIn, Decision, Facts, Forward, GuardedSql, StatementClass, StatementFacts};
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::Ruleset;
+use crate::guard::verify::verify;
 use crate::guard::walk::{Outcome, Walk};
 use crate::guard::{Protocol, Request, setting};
 use crate::sql::{Body, ReadError, ReadErrorKind, Script, Statement, TokenKind, normalize, with_script};
@@ -22,6 +23,7 @@ fn decide_script(ruleset: &Ruleset, request: &Request<'_>, script: &Script<'_>) 
     let mut facts = Facts { statements: Vec::new(), normalized: normalize(&script.tokens) };
     let mut walk = Walk::new(ruleset, request, &script.tokens);
     let outcome = several(request, script)
+        .and_then(|()| parameter_types(request))
         .and_then(|()| operators(ruleset, script))
         .and_then(|()| statements(&mut walk, script, &mut facts));
     match outcome.and_then(|copy_in| finish(&walk, copy_in)) {
@@ -39,6 +41,24 @@ fn several(request: &Request<'_>, script: &Script<'_>) -> Outcome<()> {
         return Err(Rejection::new(Code::NotParsed, "cannot insert multiple commands into a prepared statement"));
     }
     Ok(())
+}
+
+/// `regclass` and its like, and arrays of them: their input looks a name up in the catalogue, hidden ones too.
+const NAMING_TYPES: &[u32] = &[
+    24, 1008, 2202, 2203, 2204, 2205, 2206, 2207, 2208, 2209, 2210, 2211, 3734, 3735, 3769, 3770, 4089, 4090, 4096,
+    4097, 4191, 4192,
+];
+
+fn parameter_types(request: &Request<'_>) -> Outcome<()> {
+    match request.parameter_types.iter().position(|oid| NAMING_TYPES.contains(oid)) {
+        None => Ok(()),
+        Some(at) => {
+            let message = format!("the declared type of parameter ${} is not allowed", at + 1);
+            Err(Rejection::new(Code::TypeNotAllowed, message)
+                .detail("Its input function looks names up in the catalogue.")
+                .hint("Declare it as text, or leave its type to the server."))
+        }
+    }
 }
 
 /// Operators that somebody has defined anew could be meant by any use of the symbol.
@@ -144,7 +164,9 @@ fn finish(walk: &Walk<'_>, copy_in: CopyIn) -> Outcome<(GuardedSql, CopyIn)> {
     let emitted = walk.emit().map_err(|error| {
         Rejection::new(Code::ReadingsDisagree, "the statement could not be written safely").detail(error.to_string())
     })?;
-    Ok((GuardedSql::new(emitted.text, emitted.positions), copy_in))
+    let sql = GuardedSql::new(emitted.text, emitted.positions);
+    verify(walk.ruleset, walk.request.identity.tenant.as_ref(), &sql)?;
+    Ok((sql, copy_in))
 }
 
 fn read_error(error: ReadError) -> Rejection {

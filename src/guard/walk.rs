@@ -11,7 +11,7 @@ use crate::guard::ruleset::{RelationRule, Ruleset, TenantColumn};
 use crate::guard::scope::{Level, OutputColumn};
 use crate::guard::tenant_column;
 use crate::guard::Request;
-use crate::sql::{EmitError, Edits, Emitted, Tokens, emit, quote_identifier};
+use crate::sql::{EmitError, Edits, Emitted, TokenKind, Tokens, emit, quote_identifier};
 
 pub(in crate::guard) type Outcome<T> = Result<T, Rejection>;
 
@@ -32,6 +32,8 @@ pub(in crate::guard) struct Walk<'a> {
     pub(in crate::guard) references: Vec<ColumnUse>,
     /// What is known of each query that was read, by the address of its node.
     pub(in crate::guard) queries: HashMap<usize, QueryShape>,
+    /// The text holds what the parser's copy of it leaves out, so that no condition is known to be total.
+    pub(in crate::guard) unsure: bool,
     /// A data-modifying statement was met.
     pub(in crate::guard) writes: bool,
     edits: Vec<Edit>,
@@ -101,6 +103,7 @@ impl<'a> Walk<'a> {
             touched: Vec::new(),
             references: Vec::new(),
             queries: HashMap::new(),
+            unsure: holds_what_the_tree_does_not_show(tokens),
             writes: false,
             edits: Vec::new(),
         }
@@ -219,4 +222,15 @@ pub(in crate::guard) fn table_columns(rule: &RelationRule, ruleset: &Ruleset) ->
             total: true,
         })
         .collect()
+}
+
+/// COLLATE is not in the tree, and an operator before ANY or ALL may be another there: both can make a comparison fail.
+fn holds_what_the_tree_does_not_show(tokens: &Tokens<'_>) -> bool {
+    (0..tokens.len()).any(|at| {
+        let quantifier = ["any", "some", "all"].into_iter().any(|word| tokens.is_word(at, word))
+            && tokens.kind(at + 1) == Some(TokenKind::LeftParen)
+            && at > 0;
+        let compares = ["=", "<>", "!=", "<", ">", "<=", ">="].into_iter().any(|symbol| tokens.is_operator(at.saturating_sub(1), symbol));
+        tokens.is_word(at, "collate") || (quantifier && !compares)
+    })
 }

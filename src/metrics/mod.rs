@@ -15,6 +15,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::metrics::family::Family;
 use crate::metrics::register::Registry;
 
+pub(crate) use crate::metrics::register::DATA_CLASSES;
 pub use crate::metrics::register::Vocabulary;
 pub use crate::metrics::words::{
     Activity, CertificateRole, Class, ConnectionState, Outcome, ReloadResult, SessionResult, UpstreamError,
@@ -69,7 +70,7 @@ struct Config {
     reloads: [Counter; 2],
     last_success: Gauge,
     catalog_refreshes: [Counter; 2],
-    ruleset_stale: Gauge,
+    policy_misfits: Gauge,
     certificates: [Gauge; 3],
 }
 
@@ -131,9 +132,7 @@ impl Drop for ConnectionCount {
 
 impl UpstreamMetrics {
     pub fn failed(&self, error: UpstreamError) {
-        if let Some(counter) = self.errors.get(error as usize) {
-            counter.increment(1);
-        }
+        increment(self.errors.get(error as usize), 1);
     }
 
     pub fn set_up(&self) {
@@ -273,13 +272,9 @@ impl Metrics {
         increment(self.config.catalog_refreshes.get(result as usize), 1);
     }
 
-    /// The rules in force were made for an older upstream schema than the one that is there.
-    pub fn set_ruleset_stale(&self) {
-        self.config.ruleset_stale.set(1.0);
-    }
-
-    pub fn set_ruleset_current(&self) {
-        self.config.ruleset_stale.set(0.0);
+    /// Places at which the policy does not fit the upstream schema any more.
+    pub fn set_policy_misfits(&self, count: usize) {
+        self.config.policy_misfits.set(count as f64);
     }
 
     pub fn set_certificate_not_after(&self, role: CertificateRole, unix_seconds: i64) {

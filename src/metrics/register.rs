@@ -16,8 +16,6 @@ use crate::metrics::{Audit, Config, Metrics, Sessions, Statements, UpstreamMetri
 pub struct Vocabulary<'a> {
     /// Codes of the guard's refusals.
     pub denial_reasons: &'a [&'a str],
-    /// Classes of sensitive columns.
-    pub data_classes: &'a [&'a str],
 }
 
 const CLASSES: [&str; 3] = ["read", "write", "misc"];
@@ -38,6 +36,8 @@ const LIMITS: [&str; 11] = [
     "authentication_timeout",
     "drain_timeout",
 ];
+/// Classes of sensitive columns.
+pub(crate) const DATA_CLASSES: [&str; 4] = ["pii", "phi", "pci", "secret"];
 /// Types of audit records, and the outcomes that each can have.
 const AUDIT_EVENTS: [(&str, &[&str]); 10] = [
     ("start", &["allow"]),
@@ -188,7 +188,7 @@ fn statements(r: &Registry, vocabulary: &Vocabulary<'_>) -> Statements {
         sensitive_reads: r.family(
             "partywall_sensitive_reads_total",
             "data_class",
-            vocabulary.data_classes,
+            &DATA_CLASSES,
             "Statements that read a column of a sensitive class.",
         ),
         cache_hits: r.counter("partywall_statement_cache_hits_total", "Decisions found in the cache."),
@@ -230,9 +230,9 @@ fn config(r: &Registry) -> Config {
             "When the configuration in force was loaded, as Unix time.",
         ),
         catalog_refreshes: RELOAD_RESULTS.map(|result| refreshes(&[("result", result)])),
-        ruleset_stale: r.gauge(
-            "partywall_ruleset_stale",
-            "1 if the upstream schema changed and the policy does not fit it: the rules in force are for the old one.",
+        policy_misfits: r.gauge(
+            "partywall_policy_misfits",
+            "Places at which the policy does not fit the upstream schema any more; the tables concerned are withdrawn.",
         ),
         certificates: ["server", "client", "ca"].map(|role| certificates(&[("role", role)])),
     }

@@ -54,6 +54,14 @@ pub enum CertificateRole {
     Authority,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// From the first packet to ReadyForQuery.
+    Connecting,
+    /// Serving a session.
+    Active,
+}
+
 /// What went wrong with an upstream connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpstreamError {
@@ -70,12 +78,4 @@ pub enum UpstreamError {
     Closed,
     /// It refused the session with an error of its own (too many connections, starting up, …).
     Refused,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConnectionState {
-    /// From the first packet to ReadyForQuery.
-    Connecting,
-    /// Serving a session.
-    Active,
 }

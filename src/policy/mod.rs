@@ -9,6 +9,7 @@ mod secret;
 mod shape;
 
 pub use document::FileError;
+pub use name::printable;
 pub use name::written_name;
 pub use name::written_part;
 pub use secret::Environment;

@@ -42,6 +42,15 @@ pub fn written_name(name: &QualifiedName) -> String {
     format!("{}.{}", written_part(&name.schema), written_part(&name.name))
 }
 
+/// A text on one line, whatever is in it: control characters as Rust writes them.
+pub fn printable(text: &str) -> String {
+    let shown = |character: char| match character {
+        control if control.is_control() => control.escape_default().to_string(),
+        other => other.to_string(),
+    };
+    text.chars().map(shown).collect()
+}
+
 /// One part of a name, in quotes where it needs them.
 pub fn written_part(part: &str) -> String {
     let plain = |(index, character): (usize, char)| match character {

@@ -4,13 +4,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::audit::event::{Event, SessionTotals};
 use crate::audit::tag::{Encryption, SessionDescription, SessionTag, UpstreamDescription};
 use crate::config::Limits;
 use crate::metrics::{ConnectionCount, ConnectionState, SessionResult, UpstreamError, UpstreamMetrics};
-use crate::net::stream::Stream;
+use crate::net::stream::{Socket, Stream};
 use crate::proxy::Phase;
 use crate::proxy::cancel::{CancelRegistration, SECRET_BYTES};
 use crate::proxy::clock;
@@ -18,8 +19,8 @@ use crate::proxy::entry::{Entered, Entry, random};
 use crate::proxy::pump::{Description, End, Pump};
 use crate::proxy::side::Side;
 use crate::proxy::worker::{Slot, Worker};
-use crate::net::stream::Socket;
 use crate::reload::Snapshot;
+use crate::session::effect::SessionState;
 use crate::session::handshake::{Authenticated, ProtocolVersion, Refusal};
 use crate::session::{Session, SessionError, SessionLimits};
 use crate::tenant::LoginName;
@@ -32,6 +33,9 @@ const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 /// the client may lose what we said.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 const LINGER_BYTES_MAX: usize = 1_048_576;
+
+/// "I am leaving", in the words of the protocol (Terminate).
+const TERMINATE: &[u8] = b"X\0\0\0\x04";
 
 pub(crate) async fn run(worker: &Worker, socket: Socket, slot: &Slot) {
     // The parts are boxed: the task of an idle session is as large as its session, not as its log-in.
@@ -293,9 +297,13 @@ async fn linger(mut stream: Stream) -> io::Result<()> {
 async fn close(opened: Opened<'_>, end: End) {
     let Opened { mut pump, upstream_metrics, began, .. } = opened;
     let now = clock::now();
+    let state = pump.session.state();
     match &end {
-        End::Client | End::ClientLost(_) => pump.session.handle_client_closed(now),
-        End::Fault(_) => pump.session.handle_client_closed(now),
+        End::Client | End::Fault(_) => pump.session.handle_client_closed(now),
+        End::ClientLost(error) => {
+            tracing::debug!(%error, "a client's connection broke");
+            pump.session.handle_client_closed(now);
+        }
         End::UpstreamClosed => pump.session.handle_upstream_closed(now),
         End::Shutdown => pump.session.handle_shutdown(now),
     }
@@ -315,7 +323,13 @@ async fn close(opened: Opened<'_>, end: End) {
     pump.worker.audit.record(&Event::session_closed(&pump.description.tag, totals, fault, now));
 
     let Pump { mut session, client, upstream, .. } = pump;
-    let goodbye = upstream_farewell(upstream.into_stream(), &end);
+    // Terminate only where it cannot become the rest of a message that was cut off.
+    let goodbye = match end {
+        End::Client if !session.upstream_output().is_empty() => std::mem::take(session.upstream_output()),
+        End::Client | End::Shutdown if state == SessionState::Idle => BytesMut::from(TERMINATE),
+        _ => BytesMut::new(),
+    };
+    let goodbye = leave_upstream(upstream.into_stream(), goodbye);
     let last_words = async {
         if matches!(end, End::Client | End::ClientLost(_)) {
             return Ok(());
@@ -331,13 +345,10 @@ async fn close(opened: Opened<'_>, end: End) {
     }
 }
 
-/// A polite leave, so that the server's log has no complaint.
-async fn upstream_farewell(mut stream: Stream, end: &End) {
-    if matches!(end, End::UpstreamClosed) {
-        return;
-    }
+/// So that the server's log has no complaint.
+async fn leave_upstream(mut stream: Stream, goodbye: BytesMut) {
     let said = async {
-        stream.write_all(b"X\0\0\0\x04").await?;
+        stream.write_all(&goodbye).await?;
         stream.shutdown().await
     };
     if let Err(error) = said.await {

@@ -28,8 +28,8 @@ const CLIENT_OUTPUT_BYTES_MAX: usize = 65_536;
 /// Fewer bytes are copied behind what goes out anyway, rather than written by a call of their own.
 const COPY_BYTES_MAX: usize = 4_096;
 
-/// "I am leaving", in the words of the protocol (Terminate).
-const TERMINATE: &[u8] = b"X\0\0\0\x04";
+/// What one input may have made us write upstream, before the rest of it has to wait.
+const UPSTREAM_OUTPUT_BYTES_MAX: usize = 262_144;
 
 /// Who a session is, for the guard, the audit trail and the metrics.
 pub(crate) struct Description {
@@ -57,7 +57,9 @@ pub(crate) struct Pump<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reads {
     Open,
-    /// It said Terminate or closed its half. What it asked for before is still answered, as PostgreSQL does.
+    /// There is more than could be looked at: what is made of it has to go out first.
+    Stalled,
+    /// It closed its half. What it asked for before is still answered, as PostgreSQL does.
     Ended,
 }
 
@@ -65,6 +67,8 @@ enum Reads {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Writes {
     Open,
+    /// The client has closed its half, so we have closed ours: only answers are to come.
+    Closed,
     /// A write failed. Its last words may wait to be read all the same.
     Failed,
 }
@@ -147,8 +151,8 @@ impl<'a> Pump<'a> {
                 return Poll::Ready(end);
             }
             let mut moved = Poll::Pending;
-            if upstream_clear && self.may_read_client() {
-                match self.poll_read(Direction::FromClient, context) {
+            if upstream_clear {
+                match self.poll_client(context) {
                     Poll::Ready(Err(end)) => return Poll::Ready(end),
                     Poll::Ready(Ok(())) => moved = Poll::Ready(()),
                     Poll::Pending => {}
@@ -179,15 +183,29 @@ impl<'a> Pump<'a> {
             }
         }
         self.session.upstream_output().clear();
-        false
+        true
     }
 
-    fn may_read_client(&mut self) -> bool {
-        let limits = &self.snapshot.config.limits;
-        let unread_max = limits.bind_bytes_max.max(limits.statement_bytes_max);
-        self.client_reads == Reads::Open
-            && self.client.unread_bytes() <= unread_max
-            && self.session.client_output().len() <= CLIENT_OUTPUT_BYTES_MAX
+    /// The client's next input, if there may be one now.
+    fn poll_client(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
+        match (self.client_reads, self.upstream_writes) {
+            (Reads::Stalled, _) => {
+                self.client_reads = Reads::Open;
+                Poll::Ready(self.judge_unread(Direction::FromClient, context))
+            }
+            // Not with a Terminate: the client may have stopped in the middle of a message, which it would complete.
+            (Reads::Ended, Writes::Open) => self.upstream.poll_shutdown(context).map(|_| {
+                self.upstream_writes = Writes::Closed;
+                Ok(())
+            }),
+            (Reads::Open, Writes::Open)
+                if !self.session.holds_client()
+                    && self.session.client_output().len() <= CLIENT_OUTPUT_BYTES_MAX =>
+            {
+                self.poll_read(Direction::FromClient, context)
+            }
+            _ => Poll::Pending,
+        }
     }
 
     /// Told to end, and nothing under way that has to be waited for.
@@ -226,8 +244,10 @@ impl<'a> Pump<'a> {
         }
         .and_then(|()| match direction {
             // The client's next request may have waited for this answer.
-            Direction::FromUpstream => self.judge_unread(Direction::FromClient, context),
-            Direction::FromClient => Ok(()),
+            Direction::FromUpstream if self.client_reads == Reads::Open => {
+                self.judge_unread(Direction::FromClient, context)
+            }
+            Direction::FromUpstream | Direction::FromClient => Ok(()),
         }))
     }
 
@@ -267,6 +287,10 @@ impl<'a> Pump<'a> {
         }
         let mut consumed = 0;
         while let Some(rest) = bytes.get(consumed..).filter(|rest| !rest.is_empty()) {
+            if direction == Direction::FromClient && self.session.upstream_output().len() > UPSTREAM_OUTPUT_BYTES_MAX {
+                self.client_reads = Reads::Stalled;
+                break;
+            }
             let result = match direction {
                 Direction::FromClient => self.handle_client(rest),
                 Direction::FromUpstream => self.session.handle_upstream(rest, clock::now()),
@@ -274,7 +298,7 @@ impl<'a> Pump<'a> {
             self.record();
             let progress = match result {
                 Ok(progress) => progress,
-                Err(SessionError::Terminated) => return self.client_left().map(|()| bytes.len()),
+                Err(SessionError::Terminated) => return Err(End::Client),
                 Err(error) => return Err(End::Fault(error)),
             };
             if progress.consumed == 0 {
@@ -336,14 +360,13 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// What the client has asked for before is answered as if it were still there: the upstream hears that it has left,
-    /// and ends when it has come so far.
+    /// What the client has asked for before is answered as if it were still there: the upstream hears that no more will
+    /// come, and ends when it has come so far.
     fn client_left(&mut self) -> Result<(), End> {
         if self.session.state() == SessionState::Idle || self.upstream_writes == Writes::Failed {
             return Err(End::Client);
         }
         self.client_reads = Reads::Ended;
-        self.session.upstream_output().extend_from_slice(TERMINATE);
         Ok(())
     }
 

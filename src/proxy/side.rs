@@ -121,6 +121,11 @@ impl Side {
         Ok(())
     }
 
+    /// Closes our half.
+    pub(crate) fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
     pub(crate) fn into_stream(self) -> Stream {
         self.stream
     }

@@ -1,15 +1,17 @@
 //! The logins of a policy with their verifiers, as a handshake asks for them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::auth::ScramVerifier;
 use crate::policy::{Policy, TenantBinding};
 use crate::session::handshake::Logins;
 use crate::tenant::{Identity, LoginName};
 
-/// Who may log in, and as whom. Holds secrets: no `Debug`.
+/// Who may log in, and as whom. Holds secrets: no `Debug`. Cheap to clone.
+#[derive(Clone)]
 pub struct LoginTable {
-    logins: HashMap<String, (ScramVerifier, Identity)>,
+    logins: Arc<HashMap<String, (ScramVerifier, Identity)>>,
     mock_secret: [u8; 32],
 }
 
@@ -29,7 +31,7 @@ impl LoginTable {
             };
             Some((login.as_str().to_owned(), (verifier, Identity { login, tenant })))
         };
-        Self { logins: verifiers.into_iter().filter_map(entry).collect(), mock_secret }
+        Self { logins: Arc::new(verifiers.into_iter().filter_map(entry).collect()), mock_secret }
     }
 }
 

@@ -29,6 +29,9 @@ struct Walk<'t, 'a> {
     end: usize,
 }
 
+/// Words and brackets that may stand before a relation.
+const OPENINGS_MAX: usize = 64;
+
 type Flow = ControlFlow<ReadError>;
 
 impl Walk<'_, '_> {
@@ -127,7 +130,7 @@ impl Walk<'_, '_> {
 
     fn is_consumed(&self, start: usize, end: usize) -> bool {
         let mut i = start;
-        while i < end
+        while i < end.min(start + OPENINGS_MAX)
             && (self.tokens.kind(i) == Some(TokenKind::LeftParen)
                 || ["only", "lateral", "rows", "from"].iter().any(|word| self.tokens.is_word(i, word)))
         {

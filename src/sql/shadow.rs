@@ -19,14 +19,22 @@ pub(crate) struct Shadow<'t, 'a> {
     pub(crate) end: usize,
     start: usize,
     out: Vec<TokenWithSpan>,
+    /// Brackets that only the parser sees, before these tokens.
+    opens: Vec<usize>,
+    closes: Vec<usize>,
+    /// Whether assignments are being read, for each open bracket and outside of all.
+    in_set: Vec<bool>,
 }
+
+/// PostgreSQL's arrays have no more.
+const DIMENSIONS_MAX: usize = 6;
 
 type Step = Result<Option<usize>, ReadError>;
 
 /// The parser's tokens for a statement.
 pub(crate) fn shadow(tokens: &Tokens<'_>, range: Range<usize>) -> Result<Vec<TokenWithSpan>, ReadError> {
-    let out = Vec::with_capacity(range.len() + 8);
-    let mut shadow = Shadow { tokens, start: range.start, end: range.end, out };
+    let mut shadow = Shadow::new(tokens, range.clone());
+    shadow.out.reserve(range.len() + 8);
     let mut i = range.start;
     while i < range.end {
         i = shadow.step(i)?;
@@ -38,6 +46,13 @@ pub(crate) fn shadow(tokens: &Tokens<'_>, range: Range<usize>) -> Result<Vec<Tok
 fn span(i: usize) -> Span {
     let location = Location::new(1, i as u64 + 1);
     Span::new(location, location)
+}
+
+impl<'t, 'a> Shadow<'t, 'a> {
+    fn new(tokens: &'t Tokens<'a>, range: Range<usize>) -> Self {
+        let (out, opens, closes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { tokens, start: range.start, end: range.end, out, opens, closes, in_set: vec![false] }
+    }
 }
 
 impl Shadow<'_, '_> {
@@ -95,6 +110,15 @@ impl Shadow<'_, '_> {
 
     /// Copies a token, or what stands in its place, and says where to go on.
     fn step(&mut self, i: usize) -> Result<usize, ReadError> {
+        while self.closes.last() == Some(&i) {
+            self.closes.pop();
+            self.push(i, Token::RParen);
+        }
+        while self.opens.last() == Some(&i) {
+            self.opens.pop();
+            self.push(i, Token::LParen);
+        }
+        self.enter(i);
         let next = match self.kind(i) {
             Some(TokenKind::Word) if self.is_name_by_place(i) => self.typed_literal(i)?,
             Some(TokenKind::Word) => match self.clause(i)? {
@@ -103,6 +127,7 @@ impl Shadow<'_, '_> {
             },
             Some(TokenKind::QuotedIdentifier) => self.typed_literal(i)?,
             Some(TokenKind::RightParen) => self.closing(i),
+            Some(TokenKind::LeftBracket) => self.target_subscript(i),
             _ => None,
         };
         if let Some(next) = next {
@@ -211,6 +236,41 @@ impl Shadow<'_, '_> {
         }
     }
 
+    /// A subquery behind ANY or ALL that is a call to the parser needs its own brackets.
+    fn quantified(&mut self, i: usize) -> Option<usize> {
+        let open = i + 1;
+        let is_query = self.kind(open) == Some(TokenKind::LeftParen)
+            && self.is_one_of(open + 1, &["select", "values", "with", "table"]);
+        if !is_query || self.is_plain_comparison(i) || self.is_set_all(i) {
+            return None;
+        }
+        self.opens.push(open);
+        self.closes.push(self.tokens.matching(open)?);
+        None
+    }
+
+    /// Without FROM the parser takes the ON of ON CONFLICT for a column's name: brackets around the query prevent it.
+    fn inserted_query(&mut self, i: usize) {
+        let (mut query, mut at) = (None, i + 2);
+        while at < self.end {
+            match self.kind(at) {
+                Some(TokenKind::LeftParen | TokenKind::LeftBracket) => at = self.tokens.matching(at).unwrap_or(at),
+                Some(TokenKind::RightParen) => return,
+                _ if self.is_one_of(at, &["from", "returning", "insert"]) => return,
+                _ if self.is(at, "select") => query = query.or(Some(at)),
+                _ if self.is(at, "on") && self.is(at + 1, "conflict") => {
+                    if let Some(query) = query {
+                        self.opens.push(query);
+                        self.closes.push(at);
+                    }
+                    return;
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+    }
+
     fn is_set_all(&self, i: usize) -> bool {
         self.is_before(i, &["union", "intersect", "except", "select", "by"])
     }
@@ -223,6 +283,45 @@ impl Shadow<'_, '_> {
         }
         self.push(i, Token::RParen);
         Some(i + 3)
+    }
+
+    /// A part of an array or document as the target of SET: the whole column, to the parser.
+    fn target_subscript(&self, i: usize) -> Option<usize> {
+        if self.in_set.last() != Some(&true) {
+            return None;
+        }
+        let mut column = self.before(i)?;
+        for _ in 0..DIMENSIONS_MAX {
+            if self.kind(column) != Some(TokenKind::RightBracket) {
+                break;
+            }
+            column = self.before(self.tokens.matching(column)?)?;
+        }
+        let is_column = matches!(self.kind(column), Some(TokenKind::Word | TokenKind::QuotedIdentifier));
+        let begins = self.before(column)?;
+        let is_target = is_column && (self.is(begins, "set") || self.kind(begins) == Some(TokenKind::Comma));
+        let close = self.tokens.matching(i)?;
+        let is_plain = (i + 1..close).all(|part| match self.kind(part) {
+            Some(TokenKind::String | TokenKind::Integer | TokenKind::Parameter | TokenKind::Colon) => true,
+            Some(TokenKind::Operator) => self.tokens.text(part) == "-",
+            _ => false,
+        });
+        let follows = self.kind(close + 1) == Some(TokenKind::LeftBracket) || self.tokens.is_operator(close + 1, "=");
+        (is_target && is_plain && follows).then_some(close + 1)
+    }
+
+    /// Keeps track of whether the tokens here are assignments of SET.
+    fn enter(&mut self, i: usize) {
+        const OTHER_CLAUSES: &[&str] = &["where", "from", "returning", "select", "values", "order", "group", "when"];
+        match self.kind(i) {
+            Some(TokenKind::LeftParen) => self.in_set.push(false),
+            Some(TokenKind::RightParen) => drop(self.in_set.pop()),
+            Some(TokenKind::Word) if self.is(i, "set") || self.is_one_of(i, OTHER_CLAUSES) => {
+                self.in_set.pop();
+                self.in_set.push(self.is(i, "set"));
+            }
+            _ => {}
+        }
     }
 
     /// `type 'value'` as `'value'::type`, which says the same.
@@ -267,7 +366,6 @@ impl Shadow<'_, '_> {
     fn clause(&mut self, i: usize) -> Step {
         match self.tokens.keyword(i) {
             None => return Ok(None),
-            Some(_) if self.tokens.text(i).len() < 3 => return Ok(None),
             Some(_) => {}
         }
         match self.tokens.text(i).to_ascii_lowercase().as_str() {
@@ -284,8 +382,12 @@ impl Shadow<'_, '_> {
             "overriding" if self.is_one_of(i + 1, &["system", "user"]) && self.is(i + 2, "value") => Ok(Some(i + 3)),
             "isnull" | "notnull" if self.kind(i + 1) != Some(TokenKind::LeftParen) => Ok(self.null_test(i)),
             "fetch" if self.is_one_of(i + 1, &["first", "next"]) => Ok(self.fetch(i)),
-            "rows" | "row" if self.is_one_of(i + 1, &["only"]) => Ok(None),
-            "set" => Ok(None),
+            "any" | "some" | "all" => Ok(self.quantified(i)),
+            "as" => Ok(self.column_definitions(i)),
+            "insert" if self.is(i + 1, "into") => {
+                self.inserted_query(i);
+                Ok(None)
+            }
             _ => Ok(None),
         }
     }
@@ -364,6 +466,24 @@ impl Shadow<'_, '_> {
         }
     }
 
+    /// `f() AS (a int)` as `f() AS f (a int)`.
+    fn column_definitions(&mut self, i: usize) -> Option<usize> {
+        let is_definition = self.kind_before(i) == Some(TokenKind::RightParen)
+            && self.kind(i + 1) == Some(TokenKind::LeftParen)
+            && self.name_end(i + 2) == Some(i + 3)
+            && self.name_end(i + 3).is_some()
+            && !self.is_one_of(
+                i + 2,
+                &["select", "values", "with", "table", "insert", "update", "delete", "merge", "partition", "order"],
+            );
+        let open = self.tokens.matching(self.before(i)?)?;
+        let name = self.before(open)?;
+        let function = self.tokens.identifier(name).filter(|_| is_definition)?;
+        self.push(i, Token::make_keyword("AS"));
+        self.push(name, Token::make_word(&function, Some('"')));
+        Some(i + 1)
+    }
+
     fn collation(&self, i: usize) -> Step {
         let Some(end) = self.name_end(i + 1) else { return Ok(None) };
         self.check_name(i + 1)?;
@@ -408,7 +528,7 @@ impl Shadow<'_, '_> {
             () if self.is(close + 2, "with") && self.is(close + 3, "ties") => close + 4,
             () => return None,
         };
-        let mut inside = Shadow { tokens: self.tokens, start: self.start, end: close + 1, out: Vec::new() };
+        let mut inside = Shadow::new(self.tokens, self.start..close + 1);
         let mut part = open;
         while part <= close {
             part = inside.step(part).ok()?;

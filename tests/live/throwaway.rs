@@ -1,5 +1,6 @@
 //! The throw-away PostgreSQL itself: it starts, refuses what it should, can be killed, and leaves nothing behind.
 
+use partywall::demo::agency;
 use partywall::demo::postgres::Options;
 use partywall::demo::postgres::ThrowawayPostgres;
 
@@ -29,4 +30,18 @@ fn starts_answers_dies_returns_and_leaves_nothing() {
     assert_eq!(postgres.psql("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'rita'").unwrap(), "t\n");
     drop(postgres);
     assert!(!folder.exists());
+}
+
+#[test]
+fn the_agency_fits_its_schema_and_the_naive_filter_leaks_there() {
+    let postgres = ThrowawayPostgres::start(Options::default()).unwrap();
+    agency::create(&postgres, "secret").unwrap();
+    let counts = postgres.psql("SELECT client_id, count(*) FROM invoices GROUP BY 1 ORDER BY 1").unwrap();
+    assert_eq!(counts, "acme|6000\nglobex|5000\n");
+    // The attack that the demonstration shows must be real: a filter in a subquery does not stop it.
+    let naive = "SELECT name FROM (SELECT * FROM contacts WHERE client_id = 'acme') AS contacts WHERE 'abc' ~ note";
+    let error = postgres.psql(naive).unwrap_err().to_string();
+    assert!(error.contains("invalid regular expression"), "{error}");
+    let alone = "CREATE TABLE alone AS SELECT * FROM contacts WHERE client_id = 'acme'; SELECT name FROM alone WHERE 'abc' ~ note";
+    assert_eq!(postgres.psql(alone).unwrap(), "");
 }

@@ -1,4 +1,5 @@
 //! Tests that need no network, no server and no clock.
+
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -8,7 +9,15 @@
 )]
 
 mod audit;
+mod cli;
 mod config;
 mod corpus;
+mod deploy;
+mod example_files;
+mod frames;
+mod grade;
+mod handshake;
 mod policy;
+mod session;
 mod tidy;
+mod wire;

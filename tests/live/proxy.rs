@@ -257,7 +257,11 @@ async fn clients_get_in_and_see_their_own() {
     assert_eq!(code(&house.try_client("nobody", PASSWORD).await.err().unwrap()), "28P01");
     let mut config = tokio_postgres::Config::new();
     config.host("127.0.0.1").port(house.port).user("acme_app").password(PASSWORD);
-    let connected = |database: &'static str| config.clone().dbname(database).connect(NoTls);
+    let connected = |database: &'static str| {
+        let mut config = config.clone();
+        config.dbname(database);
+        async move { config.connect(NoTls).await }
+    };
     assert_eq!(code(&connected("elsewhere").await.err().unwrap()), "3D000");
     assert!(connected("acme_app").await.is_ok());
     drop((client, other));

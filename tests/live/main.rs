@@ -1,7 +1,6 @@
 //! Tests against a real PostgreSQL. Without one they fail: none is ever skipped.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test code: a panic is a failed test")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admin;
 mod cli;

@@ -60,17 +60,21 @@ until_true() { # what, command…
     local what=$1 deadline=$((SECONDS + 30))
     shift
     until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $deadline ] || fail "$what: not within 30 s"
+        if [ $SECONDS -ge $deadline ]; then
+            tail -n 5 "$folder"/partywall-*/log "$folder"/*.log >&2 || true
+            fail "$what: not within 30 s"
+        fi
         read -rt 0.1 <> <(:) || true
     done
 }
 
 echo "setting up in $folder" >&2
 password=$(openssl rand -hex 16)
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout "$folder/server.key" -out "$folder/server.crt" 2>/dev/null
-# Trusts itself: authority and server in one.
-cp "$folder/server.crt" "$folder/ca.crt"
+key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
+openssl req -x509 "${key[@]}" -days 2 -subj "/CN=bench authority" -keyout "$folder/ca.key" -out "$folder/ca.crt" 2>/dev/null
+openssl req "${key[@]}" -subj /CN=localhost -keyout "$folder/server.key" -out "$folder/server.csr" 2>/dev/null
+openssl x509 -req -in "$folder/server.csr" -CA "$folder/ca.crt" -CAkey "$folder/ca.key" -CAcreateserial -days 2 \
+    -extfile <(echo subjectAltName=DNS:localhost) -out "$folder/server.crt" 2>/dev/null
 chmod 600 "$folder/server.key"
 chmod 644 "$folder"/*.crt
 printf '%s' "$password" >"$folder/password"
@@ -155,7 +159,7 @@ for tls in $TLS; do
     start_pgbouncer "$tls"
     start_partywall "$tls"
     until_true "PgBouncer (TLS $tls)" ask "${port[pgbouncer-$tls]}"
-    until_true "Partywall (TLS $tls)" ask "${port[partywall-$tls]}" || tail -n 5 "$folder/partywall-$tls/log" >&2
+    until_true "Partywall (TLS $tls)" ask "${port[partywall-$tls]}"
 done
 
 # User and system time of a process, in ticks of 10 ms.

@@ -1,10 +1,10 @@
 //! INSERT: every row gets the session's tenant, or the statement is refused.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use sqlparser::ast::{Insert, Query, SetExpr, TableObject};
 
+use crate::catalog::Key;
 use crate::guard::decision::{Access, LensKind, TenantValue};
 use crate::guard::foreign::foreign_insert;
 use crate::guard::from::not_allowed;
@@ -14,7 +14,6 @@ use crate::guard::ruleset::{Lens, RelationRule, TenantColumn};
 use crate::guard::scope::{Entry, Level, Protection};
 use crate::guard::tenant_column::literal;
 use crate::guard::walk::{Outcome, QueryShape, Walk, quote_name, table_columns};
-use crate::policy::KeyOracles;
 use crate::sql::{ident_value, quote_identifier, token_range};
 
 /// The columns that an INSERT supplies, and what the tenant's is to be.
@@ -170,15 +169,11 @@ impl Walk<'_> {
 
     /// `key_oracles = "refuse"`: keys without the tenant column may not be supplied.
     pub(in crate::guard) fn key_oracles(&self, rule: &RelationRule, supplied: &[String]) -> Outcome<()> {
-        let Lens::Scoped(column) = &rule.lens else { return Ok(()) };
-        if rule.key_oracles == KeyOracles::Accept {
-            return Ok(());
-        }
-        let supplied: BTreeSet<&String> = supplied.iter().collect();
-        let oracle = rule.relation.keys.iter().find(|key| {
-            !key.columns.contains(&column.name) && key.columns.iter().any(|column| supplied.contains(column))
-        });
-        match oracle {
+        // What an expression is made of is not known here: any column could be in it.
+        let supplies = |key: &Key| {
+            key.columns.iter().any(|column| supplied.contains(column)) || (key.has_expressions && !supplied.is_empty())
+        };
+        match rule.refused_keys.iter().find(|key| supplies(key)) {
             None => Ok(()),
             Some(key) => Err(Rejection::new(
                 Code::KeyOracle,

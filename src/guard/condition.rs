@@ -19,7 +19,11 @@ use crate::sql::token_range;
 
 impl Walk<'_> {
     /// A WHERE clause: true if all of it is total.
-    pub(in crate::guard) fn conditions(&mut self, tokens: Option<Range<usize>>, condition: Option<&Expr>) -> Outcome<bool> {
+    pub(in crate::guard) fn conditions(
+        &mut self,
+        tokens: Option<Range<usize>>,
+        condition: Option<&Expr>,
+    ) -> Outcome<bool> {
         let (tokens, condition) = match (tokens, condition) {
             (None, None) => return Ok(true),
             (Some(tokens), Some(condition)) if !tokens.is_empty() => (tokens, condition),
@@ -40,9 +44,8 @@ impl Walk<'_> {
 
     /// A join's ON, found on the tokens by something that stands in it.
     pub(in crate::guard) fn on_condition(&mut self, condition: &Expr) -> Outcome<bool> {
-        let inside = first_token(condition).ok_or_else(|| {
-            Rejection::new(Code::NotParsed, "this form of join condition is not understood")
-        })?;
+        let inside = first_token(condition)
+            .ok_or_else(|| Rejection::new(Code::NotParsed, "this form of join condition is not understood"))?;
         let tokens = clauses::on_condition(self.tokens, inside).ok_or_else(disagree)?;
         self.conditions(Some(tokens), Some(condition))
     }

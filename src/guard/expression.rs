@@ -237,9 +237,9 @@ impl Walk<'_> {
             _ => return Err(not_allowed("a relation's name with a database")),
         };
         let levels = self.levels.iter().enumerate().rev().filter(|(_, scope)| !scope.hidden);
-        let found = levels.into_iter().find_map(|(level, scope)| {
-            scope.entry_named(schema, relation).map(|entry| (level, entry))
-        });
+        let found = levels
+            .into_iter()
+            .find_map(|(level, scope)| scope.entry_named(schema, relation).map(|entry| (level, entry)));
         let Some((level, entry)) = found else {
             self.reference_everything();
             return Ok(None);
@@ -266,7 +266,8 @@ impl Walk<'_> {
     }
 
     fn function(&mut self, function: &Function) -> Outcome<()> {
-        let Function { name, uses_odbc_syntax, parameters, args, within_group, filter, null_treatment, over } = function;
+        let Function { name, uses_odbc_syntax, parameters, args, within_group, filter, null_treatment, over } =
+            function;
         if *uses_odbc_syntax || !matches!(parameters, FunctionArguments::None) || null_treatment.is_some() {
             return Err(not_allowed("this form of function call"));
         }
@@ -342,7 +343,10 @@ impl Walk<'_> {
                 Ok(bare.clone())
             }
             [bare] => {
-                let listed = self.ruleset.function_on_path(bare, arguments).ok_or_else(|| function_refused(bare).at(position))?;
+                let listed = self
+                    .ruleset
+                    .function_on_path(bare, arguments)
+                    .ok_or_else(|| function_refused(bare).at(position))?;
                 self.replace(tokens, quote_name(&listed));
                 Ok(bare.clone())
             }

@@ -2,10 +2,10 @@
 
 use sqlparser::ast::{
     Cte, CteAsMaterialized, Distinct, Expr, Fetch, GroupByExpr, LimitClause, NamedWindowExpr, OrderBy, OrderByExpr,
-    OrderByKind, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, Values,
-    WildcardAdditionalOptions, With,
+    OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, Values, With,
 };
 
+use crate::guard::foreign::{foreign_query, foreign_select, foreign_wildcard};
 use crate::guard::from::{not_allowed, renamed};
 use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
@@ -82,7 +82,10 @@ impl Walk<'_> {
         tables.sort_unstable();
         tables.dedup();
         let names: Vec<String> = cte.alias.columns.iter().map(|column| ident_value(&column.name)).collect();
-        let writes = !matches!(cte.query.body.as_ref(), SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::SetOperation { .. } | SetExpr::Values(_));
+        let writes = !matches!(
+            cte.query.body.as_ref(),
+            SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::SetOperation { .. } | SetExpr::Values(_)
+        );
         // Conditions from outside are pushed only into a CTE that is inlined: a plain SELECT, not materialized.
         if writes || matches!(cte.materialized, Some(CteAsMaterialized::Materialized)) {
             tables.clear();
@@ -172,7 +175,8 @@ impl Walk<'_> {
             }
         }
         let width = values.rows.first().map_or(0, |row| row.content.len());
-        let columns = (1..=width).map(|at| OutputColumn { name: format!("column{at}"), kind: Kind::Unknown, total: true });
+        let columns =
+            (1..=width).map(|at| OutputColumn { name: format!("column{at}"), kind: Kind::Unknown, total: true });
         Ok(QueryShape { total: false, single_row: false, columns: Some(columns.collect()) })
     }
 
@@ -215,7 +219,9 @@ impl Walk<'_> {
         }
         let columns = self.projection(&select.projection)?;
         let plain = matches!(&select.group_by, GroupByExpr::Expressions(list, _) if list.is_empty());
-        let single_row = plain && select.having.is_none() && select.distinct.is_none()
+        let single_row = plain
+            && select.having.is_none()
+            && select.distinct.is_none()
             && matches!(select.projection.as_slice(), [item] if item_expression(item).is_some_and(is_aggregate_call));
         Ok(QueryShape { total, single_row, columns })
     }
@@ -308,43 +314,4 @@ fn expression_name(expression: &Expr) -> String {
         Expr::Cast { expr, .. } | Expr::Nested(expr) => expression_name(expr),
         _ => "?column?".to_owned(),
     }
-}
-
-/// Parts of a query that only other dialects have.
-fn foreign_query(query: &Query) -> Outcome<()> {
-    let Query {
-        with: _, body: _, order_by: _, limit_clause: _, fetch: _, locks: _, for_clause, settings, format_clause, pipe_operators,
-    } = query;
-    if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
-        return Err(not_allowed("a clause that PostgreSQL does not have"));
-    }
-    Ok(())
-}
-
-fn foreign_select(select: &Select) -> Outcome<()> {
-    let Select {
-        select_token: _, optimizer_hints, distinct: _, select_modifiers, top, top_before_distinct: _, projection: _, exclude,
-        into, from: _, lateral_views, prewhere, selection: _, connect_by, group_by: _, cluster_by, distribute_by,
-        sort_by, having: _, named_window: _, qualify, window_before_qualify: _, value_table_mode, flavor,
-    } = select;
-    if into.is_some() {
-        return Err(not_allowed("SELECT INTO").hint("Use INSERT … SELECT into a table that exists."));
-    }
-    let foreign = !optimizer_hints.is_empty() || select_modifiers.is_some() || top.is_some() || exclude.is_some()
-        || !lateral_views.is_empty() || prewhere.is_some() || !connect_by.is_empty() || !cluster_by.is_empty()
-        || !distribute_by.is_empty() || !sort_by.is_empty() || qualify.is_some() || value_table_mode.is_some()
-        || !matches!(flavor, SelectFlavor::Standard);
-    if foreign {
-        return Err(not_allowed("a clause that PostgreSQL does not have"));
-    }
-    Ok(())
-}
-
-pub(in crate::guard) fn foreign_wildcard(options: &WildcardAdditionalOptions) -> Outcome<()> {
-    let WildcardAdditionalOptions {
-        wildcard_token: _, opt_ilike, opt_exclude, opt_except, opt_replace, opt_rename, opt_alias,
-    } = options;
-    let foreign = opt_ilike.is_some() || opt_exclude.is_some() || opt_except.is_some() || opt_replace.is_some()
-        || opt_rename.is_some() || opt_alias.is_some();
-    if foreign { Err(not_allowed("a clause that PostgreSQL does not have")) } else { Ok(()) }
 }

@@ -250,7 +250,8 @@ fn compile_functions(
     for identity in policy.functions.keys() {
         let name = &identity.function;
         let path = format!("function.\"{name}({})\"", identity.arguments);
-        let overloads = || catalog.functions.iter().filter(|entry| entry.schema == name.schema && entry.name == name.name);
+        let overloads =
+            || catalog.functions.iter().filter(|entry| entry.schema == name.schema && entry.name == name.name);
         if !overloads().any(|entry| entry.arguments == identity.arguments) {
             let message = match overloads().next() {
                 Some(entry) => format!("there is no such function; there is {name}({})", entry.arguments),
@@ -266,7 +267,8 @@ fn compile_functions(
         };
         let unlisted: Vec<_> = overloads().filter(|entry| !is_listed(&entry.arguments)).collect();
         let own = parameters(&identity.arguments);
-        match unlisted.iter().find(|entry| parameters(&entry.arguments) >= own || entry.arguments.contains("VARIADIC")) {
+        match unlisted.iter().find(|entry| parameters(&entry.arguments) >= own || entry.arguments.contains("VARIADIC"))
+        {
             Some(entry) => diagnostics.push(Diagnostic {
                 path,
                 message: format!("a call could also mean {name}({}), which is not listed; list both", entry.arguments),

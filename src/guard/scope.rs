@@ -102,9 +102,7 @@ impl Level {
     pub(in crate::guard) fn entry_named(&self, schema: Option<&str>, relation: &str) -> Option<usize> {
         self.entries.iter().position(|entry| match schema {
             None => entry.name.as_deref() == Some(relation),
-            Some(schema) => {
-                entry.unaliased.as_ref().is_some_and(|name| name.schema == schema && name.name == relation)
-            }
+            Some(schema) => entry.unaliased.as_ref().is_some_and(|name| name.schema == schema && name.name == relation),
         })
     }
 }

@@ -3,7 +3,9 @@
 //! A condition that is not total may run on another tenant's row before the tenant's filter does: the planner orders
 //! conditions by cost, not by where they stand. Its error would tell of that row. Total ones are left as they are.
 
-use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Query, UnaryOperator, Value};
+use sqlparser::ast::{
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Query, UnaryOperator, Value,
+};
 
 use crate::guard::function::{Listed, listed, total_result};
 use crate::guard::kind::Kind;
@@ -151,7 +153,10 @@ impl Walk<'_> {
                 Measure { kind: if both { Kind::Text } else { Kind::Unknown }, total: false }
             }
             // Arithmetic overflows. Around `now()` and an interval literal it does so before any row is met.
-            B::Plus | B::Minus if is_clock(left) && matches!(right, Expr::Interval(interval) if matches!(interval.value.as_ref(), Expr::Value(_))) => {
+            B::Plus | B::Minus
+                if is_clock(left)
+                    && matches!(right, Expr::Interval(interval) if matches!(interval.value.as_ref(), Expr::Value(_))) =>
+            {
                 Measure::total(Kind::TimestampTz)
             }
             B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo => {
@@ -253,8 +258,8 @@ impl Walk<'_> {
             },
             _ => {
                 // To text by output functions, which cannot fail. `varchar(3)` cuts, by an explicit cast.
-                let to_text = *target == Kind::Text
-                    && !matches!(measure.kind, Kind::Unknown | Kind::Array(_) | Kind::Enum(_));
+                let to_text =
+                    *target == Kind::Text && !matches!(measure.kind, Kind::Unknown | Kind::Array(_) | Kind::Enum(_));
                 let same = measure.kind == *target && matches!(target, Kind::Boolean | Kind::Uuid | Kind::Date);
                 measure.total && (to_text || same)
             }
@@ -315,7 +320,8 @@ impl Walk<'_> {
     fn one_of<'e>(&self, mut expressions: impl Iterator<Item = &'e Expr>) -> Option<Kind> {
         expressions.try_fold(Kind::Untyped, |kind, expression| {
             let measure = self.measure(expression);
-            let fits = measure.total && (kind == Kind::Untyped || measure.kind == kind || measure.kind == Kind::Untyped);
+            let fits =
+                measure.total && (kind == Kind::Untyped || measure.kind == kind || measure.kind == Kind::Untyped);
             let known = if kind == Kind::Untyped { measure.kind } else { kind };
             (fits && known != Kind::Unknown).then_some(known)
         })

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use crate::catalog::QualifiedName;
+use crate::guard::Request;
 use crate::guard::decision::{Access, LensKind, ObjectAccess, ParameterCheck, TenantValue};
 use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{RelationRule, Ruleset, TenantColumn};
 use crate::guard::scope::{Level, OutputColumn};
 use crate::guard::tenant_column;
-use crate::guard::Request;
-use crate::sql::{EmitError, Edits, Emitted, TokenKind, Tokens, emit, quote_identifier};
+use crate::sql::{Edits, EmitError, Emitted, TokenKind, Tokens, emit, quote_identifier};
 
 pub(in crate::guard) type Outcome<T> = Result<T, Rejection>;
 
@@ -216,11 +216,7 @@ pub(in crate::guard) fn quote_name(name: &QualifiedName) -> String {
 pub(in crate::guard) fn table_columns(rule: &RelationRule, ruleset: &Ruleset) -> Vec<OutputColumn> {
     let columns = rule.relation.columns.iter();
     columns
-        .map(|column| OutputColumn {
-            name: column.name.clone(),
-            kind: Kind::of_column(column, ruleset),
-            total: true,
-        })
+        .map(|column| OutputColumn { name: column.name.clone(), kind: Kind::of_column(column, ruleset), total: true })
         .collect()
 }
 
@@ -230,7 +226,9 @@ fn holds_what_the_tree_does_not_show(tokens: &Tokens<'_>) -> bool {
         let quantifier = ["any", "some", "all"].into_iter().any(|word| tokens.is_word(at, word))
             && tokens.kind(at + 1) == Some(TokenKind::LeftParen)
             && at > 0;
-        let compares = ["=", "<>", "!=", "<", ">", "<=", ">="].into_iter().any(|symbol| tokens.is_operator(at.saturating_sub(1), symbol));
+        let compares = ["=", "<>", "!=", "<", ">", "<=", ">="]
+            .into_iter()
+            .any(|symbol| tokens.is_operator(at.saturating_sub(1), symbol));
         tokens.is_word(at, "collate") || (quantifier && !compares)
     })
 }

@@ -1,10 +1,19 @@
 //! Tests against a real PostgreSQL. Without one they fail: none is ever skipped.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test code: a panic is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod admin;
+mod cli;
+mod demo;
+mod drivers;
 mod generator;
 mod oracle;
 mod proxy;
+mod psql;
 mod reload;
+mod run;
+mod shared;
 mod throwaway;
 mod upstream;
 mod worlds;

@@ -12,7 +12,7 @@ use crate::guard::decision::{Access, LensKind};
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, RelationRule};
 use crate::guard::scope::{Entry, Level, OutputColumn, Protection};
-use crate::guard::walk::{Inheritance, LensUse, Outcome, Walk, quote_name, table_columns};
+use crate::guard::walk::{CteEntry, CteStanding, Inheritance, LensUse, Outcome, Walk, quote_name, table_columns};
 use crate::sql::{TokenKind, ident_value, token_range};
 
 /// What a name in a FROM clause means.
@@ -115,8 +115,12 @@ impl<'a> Walk<'a> {
     }
 
     fn hide_level(&mut self, hidden: bool) {
-        if let Some(level) = self.levels.last_mut() {
+        // A join under an alias stands in the FROM clause around it.
+        for level in self.levels.iter_mut().rev() {
             level.hidden = hidden;
+            if !level.in_join {
+                break;
+            }
         }
     }
 
@@ -162,7 +166,7 @@ impl<'a> Walk<'a> {
                 for expression in array_exprs {
                     self.expression(expression)?;
                 }
-                let entry = plain_entry(Some("unnest".to_owned()), None, Protection::None);
+                let entry = function_entry("unnest".to_owned());
                 let entry = self.alias(entry, alias.as_ref());
                 self.push_entry(entry)
             }
@@ -180,7 +184,7 @@ impl<'a> Walk<'a> {
             return self.table_with_joins(join);
         };
         let mark = self.touched.len();
-        self.levels.push(Level::default());
+        self.levels.push(Level { in_join: true, ..Level::default() });
         self.table_with_joins(join)?;
         self.join_conditions(std::slice::from_ref(join))?;
         let inner = self.levels.pop().unwrap_or_default();
@@ -214,7 +218,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        let entry = self.alias(plain_entry(Some(function), None, Protection::None), alias);
+        let entry = self.alias(function_entry(function), alias);
         self.push_entry(entry)
     }
 
@@ -232,6 +236,9 @@ impl<'a> Walk<'a> {
         let tokens = self.name_tokens(name)?;
         let entry = match self.named(name, NameUse::Read)? {
             Named::Cte(at) => {
+                if let Some(CteEntry { standing: CteStanding::Ahead { used }, .. }) = self.ctes.get_mut(at) {
+                    *used = true;
+                }
                 let Some(cte) = self.ctes.get(at).cloned() else {
                     return Err(Rejection::new(Code::ReadingsDisagree, "common table expression out of scope"));
                 };
@@ -286,6 +293,7 @@ impl<'a> Walk<'a> {
             columns,
             protection,
             nullable: false,
+            function_columns: None,
             primary_key,
         })
     }
@@ -373,7 +381,12 @@ fn catalog_relation<'a>(name: &str) -> Option<Named<'a>> {
 }
 
 fn plain_entry(name: Option<String>, columns: Option<Vec<OutputColumn>>, protection: Protection) -> Entry {
-    Entry { name, unaliased: None, relation: None, columns, protection, nullable: false, primary_key: Vec::new() }
+    Entry { name, unaliased: None, relation: None, columns, protection, nullable: false, function_columns: None, primary_key: Vec::new() }
+}
+
+fn function_entry(name: String) -> Entry {
+    let function_columns = Some(vec![name.clone()]);
+    Entry { function_columns, ..plain_entry(Some(name), None, Protection::None) }
 }
 
 fn fences(tables: Vec<usize>) -> Protection {

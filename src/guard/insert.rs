@@ -50,9 +50,10 @@ impl Walk<'_> {
             self.record_column(&rule.relation.qualified_name(), column);
         }
         self.key_oracles(rule, &supplied.names)?;
+        self.overridden_identity(rule, &supplied.names)?;
 
         let alias = alias.map_or_else(|| rule.relation.name.clone(), ident_value);
-        self.levels.push(Level { entries: vec![self.target_entry(rule, alias)], hidden: false });
+        self.levels.push(Level { entries: vec![self.target_entry(rule, alias)], ..Level::default() });
         if let Some(on) = &insert.on {
             self.on_conflict(rule, on, &supplied.names)?;
         }
@@ -98,7 +99,11 @@ impl Walk<'_> {
         let place = supplied.names.iter().position(|name| name == &column.name);
         let literal = literal(column, value);
         match place {
-            Some(place) => self.check_arms(&source.body, place, column, value)?,
+            Some(_) if self.expands_rows => return Err(mismatch(column)),
+            Some(place) => {
+                let mut hidden = Vec::new();
+                self.check_query(source, place, column, value, &mut hidden)?;
+            }
             None => self.append_to_arms(&source.body, &literal)?,
         }
         let mut list: Vec<String> = supplied.names.iter().map(|name| quote_identifier(name)).collect();
@@ -179,7 +184,32 @@ impl Walk<'_> {
     }
 
     /// The client supplies the tenant column itself: each row's value must be the session's tenant.
-    fn check_arms(&mut self, body: &SetExpr, place: usize, column: &TenantColumn, value: &TenantValue) -> Outcome<()> {
+    ///
+    /// `ctes`: names that its WITH clauses give to something that is no table.
+    fn check_query(
+        &mut self,
+        query: &Query,
+        place: usize,
+        column: &TenantColumn,
+        value: &TenantValue,
+        ctes: &mut Vec<String>,
+    ) -> Outcome<()> {
+        let outer = ctes.len();
+        let own = query.with.iter().flat_map(|with| &with.cte_tables);
+        ctes.extend(own.map(|cte| ident_value(&cte.alias.name)));
+        self.check_arms(&query.body, place, column, value, ctes)?;
+        ctes.truncate(outer);
+        Ok(())
+    }
+
+    fn check_arms(
+        &mut self,
+        body: &SetExpr,
+        place: usize,
+        column: &TenantColumn,
+        value: &TenantValue,
+        ctes: &mut Vec<String>,
+    ) -> Outcome<()> {
         match body {
             SetExpr::Values(values) => {
                 let rows = self.value_rows(values)?;
@@ -192,7 +222,7 @@ impl Walk<'_> {
                 }
                 Ok(())
             }
-            SetExpr::Select(select) if self.copies_tenant(select, place) => Ok(()),
+            SetExpr::Select(select) if self.copies_tenant(select, place, ctes) => Ok(()),
             SetExpr::Select(select) => {
                 let elements = clauses::split_at_commas(self.tokens, self.select_list(select)?);
                 let plain = select.projection.iter().take(place + 1).all(|item| item_expression(item).is_some());
@@ -204,23 +234,23 @@ impl Walk<'_> {
                     _ => Err(mismatch(column)),
                 }
             }
-            SetExpr::Query(query) => self.check_arms(&query.body, place, column, value),
+            SetExpr::Query(query) => self.check_query(query, place, column, value, ctes),
             SetExpr::SetOperation { left, right, .. } => {
-                self.check_arms(left, place, column, value)?;
-                self.check_arms(right, place, column, value)
+                self.check_arms(left, place, column, value, ctes)?;
+                self.check_arms(right, place, column, value, ctes)
             }
             _ => Err(mismatch(column)),
         }
     }
 
     /// `SELECT … tenant_id … FROM one_scoped_table`: what comes through its lens is the tenant's.
-    fn copies_tenant(&self, select: &Select, place: usize) -> bool {
+    fn copies_tenant(&self, select: &Select, place: usize, ctes: &[String]) -> bool {
         let [only] = select.from.as_slice() else { return false };
         let TableFactor::Table { name, alias, args: None, .. } = &only.relation else { return false };
         let Ok(source) = self.target_rule(name) else { return false };
         let Lens::Scoped(column) = &source.lens else { return false };
         let is_cte = self.name_parts(name).is_ok_and(|parts| {
-            matches!(parts.as_slice(), [only] if self.ctes.iter().any(|cte| cte.name == *only))
+            matches!(parts.as_slice(), [only] if ctes.contains(only) || self.ctes.iter().any(|cte| cte.name == *only))
         });
         if !only.joins.is_empty() || is_cte || alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
             return false;
@@ -253,6 +283,7 @@ impl Walk<'_> {
         match expression {
             Expr::Nested(inner) => self.tenant_expression(inner, tokens, column, value),
             Expr::Cast { expr, .. } if matches!(expr.as_ref(), Expr::Value(_)) => {
+                // The cast goes with the literal, and of a parameter only the tenant's own value is taken.
                 self.tenant_expression(expr, tokens, column, value)
             }
             Expr::Identifier(_) if tokens.len() == 1 && self.tokens.is_word(tokens.start, "default") => {
@@ -267,6 +298,10 @@ impl Walk<'_> {
                     if !self.checks.contains(&check) {
                         self.checks.push(check);
                     }
+                    // What the parameter is by its type or cast may be another value than what was bound. So it is
+                    // checked to be the tenant, but not stored.
+                    self.before(tokens.start, format!("COALESCE({}, ", literal(column, value)));
+                    self.after(tokens.end - 1, ")");
                     Ok(())
                 }
                 Value::Null | Value::Boolean(_) => Err(mismatch(column)),
@@ -317,7 +352,31 @@ impl Walk<'_> {
             columns: Some(table_columns(rule, self.ruleset)),
             protection,
             nullable: false,
+            function_columns: None,
             primary_key: primary_key(rule),
+        }
+    }
+
+    /// A key with an identity column counts as sealed, since its values cannot be chosen: so they must not be.
+    fn overridden_identity(&self, rule: &RelationRule, supplied: &[String]) -> Outcome<()> {
+        let overriding = (1..self.tokens.len())
+            .any(|at| self.tokens.is_word(at - 1, "overriding") && self.tokens.is_word(at, "system"));
+        let Lens::Scoped(column) = &rule.lens else { return Ok(()) };
+        let identity = |name: &String| {
+            let column = rule.relation.column(name);
+            column.is_some_and(|column| column.identity == Some(crate::catalog::Identity::Always))
+        };
+        let chosen = rule.relation.keys.iter().find(|key| {
+            !key.columns.contains(&column.name) && key.columns.iter().any(|name| supplied.contains(name) && identity(name))
+        });
+        match chosen.filter(|_| overriding) {
+            None => Ok(()),
+            Some(key) => Err(Rejection::new(
+                Code::KeyOracle,
+                format!("values for key \"{}\" cannot be supplied", key.name),
+            )
+            .detail("The key is shared by all tenants, so that its errors would tell whether a value exists elsewhere.")
+            .hint("Leave its columns out, and OVERRIDING SYSTEM VALUE with them.")),
         }
     }
 

@@ -16,6 +16,7 @@ pub struct Ruleset {
     functions: HashMap<QualifiedName, Calls>,
     /// Names of all functions outside `pg_catalog`: an unqualified call of one is ambiguous.
     function_names: HashSet<String>,
+    column_names: HashSet<String>,
     /// Operator symbols that somebody has defined anew and that no extension owns.
     redefined_operators: HashSet<String>,
     types: HashMap<QualifiedName, TypeKind>,
@@ -99,6 +100,7 @@ impl Ruleset {
             relations,
             functions,
             function_names: catalog.functions.iter().map(|function| function.name.clone()).collect(),
+            column_names: catalog.relations.iter().flat_map(|relation| &relation.columns).map(|column| column.name.clone()).collect(),
             redefined_operators: redefined.map(|operator| operator.name.clone()).collect(),
             types: catalog
                 .types
@@ -139,6 +141,11 @@ impl Ruleset {
     pub(in crate::guard) fn function_on_path(&self, name: &str, arguments: usize) -> Option<QualifiedName> {
         let mut candidates = self.search_path.iter().map(|schema| QualifiedName::new(schema, name));
         candidates.find(|candidate| self.listed_function(candidate, arguments))
+    }
+
+    /// Of any relation of the catalogue, in reach or not.
+    pub(in crate::guard) fn has_column_named(&self, name: &str) -> bool {
+        self.column_names.contains(name)
     }
 
     pub(in crate::guard) fn has_function_named(&self, name: &str) -> bool {

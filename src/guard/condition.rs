@@ -65,6 +65,12 @@ impl Walk<'_> {
             // Nothing keeps a subquery inside from being pulled up into the joins around it.
             let inside = self.touched.get(touched..).unwrap_or_default().to_vec();
             self.fence(&inside);
+            if self.is_fenced(references) {
+                // A fence keeps the condition from the rows, but not from the statistics, on whose values the planner
+                // tries operators. Through CASE it does not look.
+                self.before(tokens.start, "CASE WHEN (");
+                self.after(tokens.end - 1, ") THEN true END");
+            }
         } else {
             self.before(tokens.start, format!("CASE WHEN {} THEN (", guards.join(" AND ")));
             self.after(tokens.end - 1, ") END");
@@ -88,6 +94,14 @@ impl Walk<'_> {
             self.fence(&inside);
         }
         Ok(())
+    }
+
+    /// Whether the condition is on columns that come out of a fence.
+    fn is_fenced(&self, references: usize) -> bool {
+        self.referenced(references).into_iter().any(|(level, entry)| {
+            let entry = self.levels.get(level).and_then(|level| level.entries.get(entry));
+            entry.is_some_and(|entry| !matches!(entry.protection, Protection::None))
+        })
     }
 
     /// What must hold of the relations that a condition refers to. Fences those that cannot be named here.

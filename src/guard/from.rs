@@ -97,8 +97,12 @@ impl Walk<'_> {
     }
 
     fn hide_level(&mut self, hidden: bool) {
-        if let Some(level) = self.levels.last_mut() {
+        // A join under an alias stands in the FROM clause around it.
+        for level in self.levels.iter_mut().rev() {
             level.hidden = hidden;
+            if !level.in_join {
+                break;
+            }
         }
     }
 
@@ -168,7 +172,7 @@ impl Walk<'_> {
                 for expression in array_exprs {
                     self.expression(expression)?;
                 }
-                let entry = plain_entry(Some("unnest".to_owned()), None, Protection::None);
+                let entry = function_entry("unnest".to_owned());
                 let entry = self.alias(entry, alias.as_ref());
                 self.push_entry(entry)
             }
@@ -186,7 +190,7 @@ impl Walk<'_> {
             return self.table_with_joins(join);
         };
         let mark = self.touched.len();
-        self.levels.push(Level::default());
+        self.levels.push(Level { in_join: true, ..Level::default() });
         self.table_with_joins(join)?;
         self.join_conditions(std::slice::from_ref(join))?;
         let inner = self.levels.pop().unwrap_or_default();
@@ -215,7 +219,7 @@ impl Walk<'_> {
                 }
             }
         }
-        let entry = self.alias(plain_entry(Some(function), None, Protection::None), alias);
+        let entry = self.alias(function_entry(function), alias);
         self.push_entry(entry)
     }
 
@@ -235,7 +239,21 @@ pub(in crate::guard) fn plain_entry(
     columns: Option<Vec<OutputColumn>>,
     protection: Protection,
 ) -> Entry {
-    Entry { name, unaliased: None, relation: None, columns, protection, nullable: false, primary_key: Vec::new() }
+    Entry {
+        name,
+        unaliased: None,
+        relation: None,
+        columns,
+        protection,
+        nullable: false,
+        function_columns: None,
+        primary_key: Vec::new(),
+    }
+}
+
+fn function_entry(name: String) -> Entry {
+    let function_columns = Some(vec![name.clone()]);
+    Entry { function_columns, ..plain_entry(Some(name), None, Protection::None) }
 }
 
 pub(in crate::guard) fn fences(tables: Vec<usize>) -> Protection {

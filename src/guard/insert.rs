@@ -10,6 +10,7 @@ use crate::guard::foreign::foreign_insert;
 use crate::guard::from::not_allowed;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::relation::{primary_key, undeclared};
+use crate::guard::rows::mismatch;
 use crate::guard::ruleset::{Lens, RelationRule, TenantColumn};
 use crate::guard::scope::{Entry, Level, Protection};
 use crate::guard::tenant_column::literal;
@@ -52,7 +53,7 @@ impl Walk<'_> {
         self.key_oracles(rule, &supplied.names)?;
 
         let alias = alias.map_or_else(|| rule.relation.name.clone(), ident_value);
-        self.levels.push(Level { entries: vec![self.target_entry(rule, alias)], hidden: false });
+        self.levels.push(Level { entries: vec![self.target_entry(rule, alias)], ..Level::default() });
         if let Some(on) = &insert.on {
             self.on_conflict(rule, on, &supplied.names)?;
         }
@@ -98,7 +99,8 @@ impl Walk<'_> {
         let place = supplied.names.iter().position(|name| name == &column.name);
         let literal = literal(column, value);
         match place {
-            Some(place) => self.check_arms(&source.body, place, column, value)?,
+            Some(_) if self.expands_rows => return Err(mismatch(column)),
+            Some(place) => self.check_query(source, place, column, value, &mut Vec::new())?,
             None => self.append_to_arms(&source.body, &literal)?,
         }
         let mut list: Vec<String> = supplied.names.iter().map(|name| quote_identifier(name)).collect();
@@ -163,6 +165,7 @@ impl Walk<'_> {
             columns: Some(table_columns(rule, self.ruleset)),
             protection,
             nullable: false,
+            function_columns: None,
             primary_key: primary_key(rule),
         }
     }

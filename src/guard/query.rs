@@ -7,11 +7,12 @@ use sqlparser::ast::{
 
 use crate::guard::foreign::{foreign_query, foreign_select, foreign_wildcard};
 use crate::guard::from::{not_allowed, renamed};
+use crate::guard::function::{Listed, listed};
 use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::scope::OutputColumn;
 use crate::guard::statement::merge_refused;
-use crate::guard::walk::{CteEntry, Outcome, QueryShape, Walk};
+use crate::guard::walk::{CteEntry, CteStanding, Outcome, QueryShape, Walk};
 use crate::sql::clauses::{Block, Clauses};
 use crate::sql::{ident_value, token_range};
 
@@ -56,12 +57,19 @@ impl Walk<'_> {
             // Every name is in sight in every body. What a body sees of itself is rows already computed.
             for cte in &with.cte_tables {
                 let name = ident_value(&cte.alias.name);
-                self.ctes.push(CteEntry { name, columns: None, tables: Vec::new() });
+                let standing = CteStanding::Ahead { used: false };
+                self.ctes.push(CteEntry { name, columns: None, tables: Vec::new(), standing });
             }
         }
         for (at, cte) in with.cte_tables.iter().enumerate() {
+            let standing = self.ctes.get_mut(first + at).filter(|_| with.recursive);
+            let standing = standing.map(|entry| std::mem::replace(&mut entry.standing, CteStanding::Known));
             let entry = self.cte(cte, with.recursive)?;
             if with.recursive {
+                if standing == Some(CteStanding::Ahead { used: true }) {
+                    // A query before it has been read without knowing what its conditions are pushed down to.
+                    self.fence(&entry.tables);
+                }
                 if let Some(place) = self.ctes.get_mut(first + at) {
                     *place = entry;
                 }
@@ -92,7 +100,7 @@ impl Walk<'_> {
         }
         // A name of a recursive WITH may stand for rows of an earlier round: its kinds are not known.
         let columns = if recursive { None } else { renamed(shape.columns, &names) };
-        Ok(CteEntry { name: ident_value(&cte.alias.name), columns, tables })
+        Ok(CteEntry { name: ident_value(&cte.alias.name), columns, tables, standing: CteStanding::Known })
     }
 
     /// ORDER BY, LIMIT, OFFSET, FETCH, FOR UPDATE. True: the number of rows is limited.
@@ -222,7 +230,7 @@ impl Walk<'_> {
         let single_row = plain
             && select.having.is_none()
             && select.distinct.is_none()
-            && matches!(select.projection.as_slice(), [item] if item_expression(item).is_some_and(is_aggregate_call));
+            && matches!(select.projection.as_slice(), [item] if item_expression(item).is_some_and(|item| self.is_aggregate_call(item)));
         Ok(QueryShape { total, single_row, columns })
     }
 
@@ -265,7 +273,17 @@ impl Walk<'_> {
                 _ => return Err(not_allowed("this form of output column")),
             }
         }
-        Ok(columns)
+        Ok(columns.filter(|_| !self.expands_rows))
+    }
+
+    fn is_aggregate_call(&self, expression: &Expr) -> bool {
+        match expression {
+            Expr::Function(function) if function.over.is_none() => {
+                let name = function.name.0.last().and_then(|part| part.as_ident()).map(ident_value);
+                name.is_some_and(|name| listed(&name) == Some(Listed::Aggregate)) && self.is_of_this_level(function)
+            }
+            _ => false,
+        }
     }
 
     fn output(&self, name: String, expression: &Expr) -> OutputColumn {
@@ -289,17 +307,6 @@ pub(in crate::guard) fn item_expression(item: &SelectItem) -> Option<&Expr> {
     match item {
         SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } => Some(expression),
         _ => None,
-    }
-}
-
-fn is_aggregate_call(expression: &Expr) -> bool {
-    use crate::guard::function::{Listed, listed};
-    match expression {
-        Expr::Function(function) if function.over.is_none() => {
-            let name = function.name.0.last().and_then(|part| part.as_ident()).map(ident_value);
-            name.is_some_and(|name| listed(&name) == Some(Listed::Aggregate))
-        }
-        _ => false,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::guard::from::{fences, not_allowed, plain_entry};
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, RelationRule};
 use crate::guard::scope::{Entry, Protection};
-use crate::guard::walk::{Inheritance, LensUse, Outcome, Walk, quote_name, table_columns};
+use crate::guard::walk::{CteEntry, CteStanding, Inheritance, LensUse, Outcome, Walk, quote_name, table_columns};
 use crate::sql::{TokenKind, ident_value, quote_identifier, token_range};
 
 /// What a name in a FROM clause means.
@@ -50,6 +50,9 @@ impl<'a> Walk<'a> {
         let tokens = self.name_tokens(name)?;
         let entry = match self.named(name, NameUse::Read)? {
             Named::Cte(at) => {
+                if let Some(CteEntry { standing: CteStanding::Ahead { used }, .. }) = self.ctes.get_mut(at) {
+                    *used = true;
+                }
                 let Some(cte) = self.ctes.get(at).cloned() else {
                     return Err(Rejection::new(Code::ReadingsDisagree, "common table expression out of scope"));
                 };
@@ -104,6 +107,7 @@ impl<'a> Walk<'a> {
             columns,
             protection,
             nullable: false,
+            function_columns: None,
             primary_key,
         })
     }

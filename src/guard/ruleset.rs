@@ -17,6 +17,7 @@ pub struct Ruleset {
     functions: HashMap<QualifiedName, Calls>,
     /// Names of all functions outside `pg_catalog`: an unqualified call of one is ambiguous.
     function_names: HashSet<String>,
+    column_names: HashSet<String>,
     /// Operator symbols that somebody has defined anew and that no extension owns.
     redefined_operators: HashSet<String>,
     types: HashMap<QualifiedName, TypeKind>,
@@ -102,6 +103,12 @@ impl Ruleset {
             relations,
             functions,
             function_names: catalog.functions.iter().map(|function| function.name.clone()).collect(),
+            column_names: catalog
+                .relations
+                .iter()
+                .flat_map(|relation| &relation.columns)
+                .map(|column| column.name.clone())
+                .collect(),
             redefined_operators: redefined.map(|operator| operator.name.clone()).collect(),
             types: catalog
                 .types
@@ -142,6 +149,11 @@ impl Ruleset {
     pub(in crate::guard) fn function_on_path(&self, name: &str, arguments: usize) -> Option<QualifiedName> {
         let mut candidates = self.search_path.iter().map(|schema| QualifiedName::new(schema, name));
         candidates.find(|candidate| self.listed_function(candidate, arguments))
+    }
+
+    /// Of any relation of the catalogue, in reach or not.
+    pub(in crate::guard) fn has_column_named(&self, name: &str) -> bool {
+        self.column_names.contains(name)
     }
 
     pub(in crate::guard) fn has_function_named(&self, name: &str) -> bool {
@@ -212,16 +224,16 @@ fn compile_relation(policy: &Policy, relation: &Relation) -> Result<Option<Relat
 
 /// Finds the keys through which a client could learn of other tenants' values, where the policy refuses them.
 fn refuse_key_oracles(policy: &Policy, relations: &mut HashMap<QualifiedName, RelationRule>) {
-    let target = |reference: &Reference| {
-        match relations.get(&QualifiedName::new(&reference.schema, &reference.name)).map(|rule| &rule.lens) {
-            Some(Lens::Scoped(column)) => Target::Scoped(&column.name),
-            Some(Lens::Shared) => Target::Shared,
-            Some(Lens::Undeclared(_)) | None => Target::Unreachable,
-        }
+    let target = |reference: &Reference| match relations
+        .get(&QualifiedName::new(&reference.schema, &reference.name))
+        .map(|rule| &rule.lens)
+    {
+        Some(Lens::Scoped(column)) => Target::Scoped(&column.name),
+        Some(Lens::Shared) => Target::Shared,
+        Some(Lens::Undeclared(_)) | None => Target::Unreachable,
     };
-    let refuses = |name: &QualifiedName| {
-        policy.tables.get(name).is_some_and(|rule| rule.key_oracles == KeyOracles::Refuse)
-    };
+    let refuses =
+        |name: &QualifiedName| policy.tables.get(name).is_some_and(|rule| rule.key_oracles == KeyOracles::Refuse);
     let mut refused = Vec::new();
     for (name, rule) in relations.iter().filter(|(name, _)| refuses(name)) {
         if let Lens::Scoped(column) = &rule.lens {

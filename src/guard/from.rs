@@ -153,12 +153,13 @@ impl<'a> Walk<'a> {
                 self.function_in_from(name, args, alias.as_ref())
             }
             TableFactor::Derived { lateral, subquery, alias, sample: None } => {
-                let mark = self.touched.len();
+                let (mark, references) = (self.touched.len(), self.references.len());
                 self.hide_level(!lateral);
                 let columns = self.subquery(subquery)?;
                 self.hide_level(false);
                 let tables = self.touched.get(mark..).unwrap_or_default().to_vec();
-                let entry = plain_entry(None, columns, fences(tables));
+                let lateral = self.referenced(references).into_iter().collect();
+                let entry = Entry { lateral, ..plain_entry(None, columns, fences(tables)) };
                 let entry = self.alias(entry, alias.as_ref());
                 self.push_entry(entry)
             }
@@ -183,7 +184,7 @@ impl<'a> Walk<'a> {
         let Some(alias) = alias else {
             return self.table_with_joins(join);
         };
-        let mark = self.touched.len();
+        let (mark, references) = (self.touched.len(), self.references.len());
         self.levels.push(Level { in_join: true, ..Level::default() });
         self.table_with_joins(join)?;
         self.join_conditions(std::slice::from_ref(join))?;
@@ -192,7 +193,8 @@ impl<'a> Walk<'a> {
         let tables = self.touched.get(mark..).unwrap_or_default().to_vec();
         // The merged columns of USING and NATURAL stand once, in another order: not worth knowing exactly.
         let columns = if has_merged_columns(join) { None } else { columns.map(|columns| columns.concat()) };
-        let entry = plain_entry(None, columns, fences(tables));
+        let lateral = self.referenced(references).into_iter().collect();
+        let entry = Entry { lateral, ..plain_entry(None, columns, fences(tables)) };
         let entry = self.alias(entry, Some(alias));
         self.push_entry(entry)
     }
@@ -204,6 +206,7 @@ impl<'a> Walk<'a> {
         alias: Option<&TableAlias>,
     ) -> Outcome<()> {
         let function = self.function_name(name, args.len())?;
+        let references = self.references.len();
         for argument in args {
             match argument {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expression))
@@ -211,6 +214,8 @@ impl<'a> Walk<'a> {
                 _ => return Err(not_allowed("this form of argument")),
             }
         }
+        // A function of one query is read as that query.
+        let lateral = self.referenced(references).into_iter().collect();
         if let Some(alias) = alias {
             for column in &alias.columns {
                 if let Some(data_type) = &column.data_type {
@@ -218,7 +223,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        let entry = self.alias(function_entry(function), alias);
+        let entry = self.alias(Entry { lateral, ..function_entry(function) }, alias);
         self.push_entry(entry)
     }
 
@@ -293,6 +298,7 @@ impl<'a> Walk<'a> {
             columns,
             protection,
             nullable: false,
+            lateral: Vec::new(),
             function_columns: None,
             primary_key,
         })
@@ -381,7 +387,7 @@ fn catalog_relation<'a>(name: &str) -> Option<Named<'a>> {
 }
 
 fn plain_entry(name: Option<String>, columns: Option<Vec<OutputColumn>>, protection: Protection) -> Entry {
-    Entry { name, unaliased: None, relation: None, columns, protection, nullable: false, function_columns: None, primary_key: Vec::new() }
+    Entry { name, unaliased: None, relation: None, columns, protection, nullable: false, lateral: Vec::new(), function_columns: None, primary_key: Vec::new() }
 }
 
 fn function_entry(name: String) -> Entry {

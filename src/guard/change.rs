@@ -138,7 +138,10 @@ impl<'a> Walk<'a> {
     fn open_target(&mut self, target: &Target<'_>, others: &[TableWithJoins]) -> Outcome<()> {
         self.from(others)?;
         let entry = self.target_entry(target.rule, target.name.clone());
+        let this = self.levels.len().saturating_sub(1);
         if let Some(level) = self.levels.last_mut() {
+            let lateral = level.entries.iter_mut().flat_map(|entry| &mut entry.lateral);
+            lateral.filter(|(level, _)| *level == this).for_each(|(_, at)| *at += 1);
             level.entries.insert(0, entry);
         }
         Ok(())

@@ -66,10 +66,7 @@ impl Walk<'_> {
             let inside = self.touched.get(touched..).unwrap_or_default().to_vec();
             self.fence(&inside);
             if self.is_fenced(references) {
-                // A fence keeps the condition from the rows, but not from the statistics, on whose values the planner
-                // tries operators. Through CASE it does not look.
-                self.before(tokens.start, "CASE WHEN (");
-                self.after(tokens.end - 1, ") THEN true END");
+                self.out_of_estimates(tokens);
             }
         } else {
             self.before(tokens.start, format!("CASE WHEN {} THEN (", guards.join(" AND ")));
@@ -79,7 +76,9 @@ impl Walk<'_> {
     }
 
     /// HAVING: a condition without an aggregate is pushed below the grouping, where no CASE could name the column.
-    pub(in crate::guard) fn having(&mut self, condition: &Expr) -> Outcome<()> {
+    pub(in crate::guard) fn having(&mut self, tokens: Option<Range<usize>>, condition: &Expr) -> Outcome<()> {
+        let tokens = tokens.filter(|tokens| !tokens.is_empty()).ok_or_else(disagree)?;
+        let mut fenced = false;
         for conjunct in conjuncts(condition) {
             let references = self.references.len();
             let touched = self.touched.len();
@@ -87,13 +86,24 @@ impl Walk<'_> {
             if (self.measure(conjunct).total && !self.unsure) || self.holds_aggregate(conjunct) {
                 continue;
             }
+            fenced = true;
             for (level, entry) in self.referenced(references) {
                 self.fence_entry(level, entry)?;
             }
             let inside = self.touched.get(touched..).unwrap_or_default().to_vec();
             self.fence(&inside);
         }
+        if fenced {
+            self.out_of_estimates(tokens);
+        }
         Ok(())
+    }
+
+    /// A fence keeps a condition from the rows, but not from the statistics, on whose values the planner tries operators.
+    /// Through CASE it does not look.
+    fn out_of_estimates(&mut self, tokens: Range<usize>) {
+        self.before(tokens.start, "CASE WHEN (");
+        self.after(tokens.end - 1, ") THEN true END");
     }
 
     /// Whether the condition is on columns that come out of a fence.
@@ -117,10 +127,18 @@ impl Walk<'_> {
         Ok(guards)
     }
 
-    /// The relations of the levels in sight that were referred to since `mark`.
-    fn referenced(&self, mark: usize) -> BTreeSet<(usize, usize)> {
+    /// The relations of the levels in sight that were referred to since `mark`, and those that these stand for.
+    pub(in crate::guard) fn referenced(&self, mark: usize) -> BTreeSet<(usize, usize)> {
         let uses = self.references.get(mark..).unwrap_or_default().iter();
-        uses.map(|used| (used.level, used.entry)).filter(|(level, _)| *level < self.levels.len()).collect()
+        let mut pending: Vec<_> = uses.map(|used| (used.level, used.entry)).collect();
+        let mut found = BTreeSet::new();
+        while let Some((level, at)) = pending.pop() {
+            let Some(scope) = self.levels.get(level) else { continue };
+            if found.insert((level, at)) {
+                pending.extend(scope.entries.get(at).into_iter().flat_map(|entry| &entry.lateral));
+            }
+        }
+        found
     }
 
     /// `alias.tenant_id = tenant [OR alias.tenant_id IS NULL]`; `None`: there is nothing to guard by, or no way to.

@@ -153,12 +153,13 @@ impl Walk<'_> {
                 self.function_in_from(name, args, alias.as_ref())
             }
             TableFactor::Derived { lateral, subquery, alias, sample: None } => {
-                let mark = self.touched.len();
+                let (mark, references) = (self.touched.len(), self.references.len());
                 self.hide_level(!lateral);
                 let columns = self.subquery(subquery)?;
                 self.hide_level(false);
                 let tables = self.touched.get(mark..).unwrap_or_default().to_vec();
-                let entry = plain_entry(None, columns, fences(tables));
+                let lateral = self.referenced(references).into_iter().collect();
+                let entry = Entry { lateral, ..plain_entry(None, columns, fences(tables)) };
                 let entry = self.alias(entry, alias.as_ref());
                 self.push_entry(entry)
             }
@@ -189,7 +190,7 @@ impl Walk<'_> {
         let Some(alias) = alias else {
             return self.table_with_joins(join);
         };
-        let mark = self.touched.len();
+        let (mark, references) = (self.touched.len(), self.references.len());
         self.levels.push(Level { in_join: true, ..Level::default() });
         self.table_with_joins(join)?;
         self.join_conditions(std::slice::from_ref(join))?;
@@ -198,13 +199,15 @@ impl Walk<'_> {
         let tables = self.touched.get(mark..).unwrap_or_default().to_vec();
         // The merged columns of USING and NATURAL stand once, in another order: not worth knowing exactly.
         let columns = if has_merged_columns(join) { None } else { columns.map(|columns| columns.concat()) };
-        let entry = plain_entry(None, columns, fences(tables));
+        let lateral = self.referenced(references).into_iter().collect();
+        let entry = Entry { lateral, ..plain_entry(None, columns, fences(tables)) };
         let entry = self.alias(entry, Some(alias));
         self.push_entry(entry)
     }
 
     fn function_in_from(&mut self, name: &ObjectName, args: &[FunctionArg], alias: Option<&TableAlias>) -> Outcome<()> {
         let function = self.function_name(name, args.len())?;
+        let references = self.references.len();
         for argument in args {
             match argument {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expression))
@@ -212,6 +215,8 @@ impl Walk<'_> {
                 _ => return Err(not_allowed("this form of argument")),
             }
         }
+        // A function of one query is read as that query.
+        let lateral = self.referenced(references).into_iter().collect();
         if let Some(alias) = alias {
             for column in &alias.columns {
                 if let Some(data_type) = &column.data_type {
@@ -219,7 +224,7 @@ impl Walk<'_> {
                 }
             }
         }
-        let entry = self.alias(function_entry(function), alias);
+        let entry = self.alias(Entry { lateral, ..function_entry(function) }, alias);
         self.push_entry(entry)
     }
 
@@ -246,6 +251,7 @@ pub(in crate::guard) fn plain_entry(
         columns,
         protection,
         nullable: false,
+        lateral: Vec::new(),
         function_columns: None,
         primary_key: Vec::new(),
     }

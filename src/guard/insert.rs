@@ -165,6 +165,7 @@ impl Walk<'_> {
             columns: Some(table_columns(rule, self.ruleset)),
             protection,
             nullable: false,
+            lateral: Vec::new(),
             function_columns: None,
             primary_key: primary_key(rule),
         }

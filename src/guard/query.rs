@@ -184,7 +184,7 @@ impl Walk<'_> {
         }
         let width = values.rows.first().map_or(0, |row| row.content.len());
         let columns =
-            (1..=width).map(|at| OutputColumn { name: format!("column{at}"), kind: Kind::Unknown, total: true });
+            (1..=width).map(|at| OutputColumn { name: format!("column{at}"), kind: Kind::Unknown, total: false });
         Ok(QueryShape { total: false, single_row: false, columns: Some(columns.collect()) })
     }
 
@@ -212,7 +212,7 @@ impl Walk<'_> {
         total &= self.conditions(clauses.where_.clone(), select.selection.as_ref())?;
         total &= self.grouping(select)?;
         if let Some(having) = &select.having {
-            self.having(having)?;
+            self.having(clauses.having.clone(), having)?;
             total = false;
         }
         if let Some(Distinct::On(expressions)) = &select.distinct {
@@ -263,12 +263,12 @@ impl Walk<'_> {
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                     foreign_wildcard(options)?;
                     let entry = self.qualified_wildcard(name)?;
-                    columns = columns.zip(entry).map(|(columns, entry)| [columns, entry].concat());
+                    columns = columns.zip(entry).map(joined);
                 }
                 SelectItem::Wildcard(options) => {
                     foreign_wildcard(options)?;
                     let entries = self.wildcard();
-                    columns = columns.zip(entries).map(|(columns, entries)| [columns, entries].concat());
+                    columns = columns.zip(entries).map(joined);
                 }
                 _ => return Err(not_allowed("this form of output column")),
             }
@@ -292,6 +292,11 @@ impl Walk<'_> {
         let total = measure.total || self.holds_aggregate(expression);
         OutputColumn { name, kind: measure.kind, total }
     }
+}
+
+fn joined((mut columns, more): (Vec<OutputColumn>, Vec<OutputColumn>)) -> Vec<OutputColumn> {
+    columns.extend(more);
+    columns
 }
 
 /// What both arms of a set operation agree on.

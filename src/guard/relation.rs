@@ -107,6 +107,7 @@ impl<'a> Walk<'a> {
             columns,
             protection,
             nullable: false,
+            lateral: Vec::new(),
             function_columns: None,
             primary_key,
         })

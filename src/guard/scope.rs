@@ -28,6 +28,9 @@ pub(in crate::guard) struct Entry {
     pub(in crate::guard) protection: Protection,
     /// It stands on the side of an outer join that may be filled with NULLs.
     pub(in crate::guard) nullable: bool,
+    /// Relations of this level and of those around it, by level and place, that the query inside refers to: a condition
+    /// on its columns is one on theirs.
+    pub(in crate::guard) lateral: Vec<(usize, usize)>,
     /// Of a function: the names of its columns that its alias says. Its row may be a value that is no record.
     pub(in crate::guard) function_columns: Option<Vec<String>>,
     /// Columns of the table's primary key, by their visible names; empty where there is none.

@@ -423,8 +423,10 @@ impl Generator {
 
     /// A column as it is, most times, so that its trap lives on a level above.
     fn item(&mut self, scope: &Scope, depth: usize, ty: Option<Ty>) -> (String, Ty, Option<Trap>) {
+        let from_outside = self.random.chance(15);
+        let columns = if from_outside { &self.outer } else { &scope.columns };
         let fitting: Vec<_> =
-            scope.columns.iter().filter(|column| ty.is_none_or(|ty| column.ty == ty)).cloned().collect();
+            columns.iter().filter(|column| ty.is_none_or(|ty| column.ty == ty)).cloned().collect();
         if !fitting.is_empty() && self.random.chance(65) {
             let trapped: Vec<_> = fitting.iter().filter(|column| column.trap.is_some()).cloned().collect();
             let from = if !trapped.is_empty() && self.random.chance(45) { &trapped } else { &fitting };
@@ -759,6 +761,7 @@ impl Generator {
                 scope.add_derived(&alias, &outputs);
                 (format!("(VALUES (1, 'a'), (2, 'b'), (5, NULL)) AS {alias} (n, s)"), scope)
             }
+            31..34 if depth > 0 => self.merged(depth),
             29..31 => {
                 let alias = self.alias("g");
                 let mut scope = Scope::default();
@@ -768,6 +771,32 @@ impl Generator {
             }
             _ => self.base_table(),
         }
+    }
+
+    /// Two relations joined by a column of the same name that either may compute.
+    fn merged(&mut self, depth: usize) -> (String, Scope) {
+        let ty = *self.random.pick(&[Int, Int, Text, Bool, Date]);
+        let (left, right) = (self.alias("m"), self.alias("m"));
+        let name = self.alias("n");
+        let (from, inner) = self.base_table();
+        let value = self.trapped_value(ty, &inner).unwrap_or_else(|| self.expression(ty, &inner, 0));
+        let other = if self.random.chance(50) {
+            format!("(VALUES ({}), ({}))", self.constant(ty), self.constant(ty))
+        } else {
+            format!("({})", self.query(depth - 1, Some(&[ty])).sql)
+        };
+        let mut scope = Scope::default();
+        scope.add_derived(&left, &[Output { name: name.clone(), ty, trap: None }]);
+        scope.rows.push(right.clone());
+        let using = self.random.pick(&["USING", "USING", "NATURAL"]);
+        let left = format!("(SELECT {value} AS {name} FROM {from}) AS {left}");
+        let word = self.random.pick(&["JOIN", "LEFT JOIN", "FULL JOIN"]);
+        let sql = if *using == "NATURAL" {
+            format!("({left} NATURAL {word} {other} AS {right} ({name}))")
+        } else {
+            format!("({left} {word} {other} AS {right} ({name}) USING ({name}))")
+        };
+        (sql, scope)
     }
 
     fn base_table(&mut self) -> (String, Scope) {
@@ -889,6 +918,34 @@ impl Generator {
         })
     }
 
+    /// A value whose making fails on the rows of others.
+    fn trapped_value(&mut self, ty: Ty, scope: &Scope) -> Option<String> {
+        if ty == Bool {
+            return self.trap(scope);
+        }
+        let fitting = |trap| match ty {
+            Int => matches!(trap, Trap::Number | Trap::Divisor | Trap::Fits | Trap::Small),
+            Text => matches!(trap, Trap::JsonText | Trap::Utf8 | Trap::Pattern),
+            Date => trap == Trap::DateText,
+            _ => false,
+        };
+        let columns = scope.columns.iter().chain(&self.outer);
+        let columns: Vec<_> = columns.filter(|column| column.trap.is_some_and(fitting)).cloned().collect();
+        if columns.is_empty() {
+            return None;
+        }
+        let Column { text, trap, .. } = self.random.pick(&columns).clone();
+        Some(match trap? {
+            Trap::Divisor => format!("100 / {text}"),
+            Trap::Small => format!("{text} + 1"),
+            Trap::JsonText => format!("{text}::jsonb ->> 'a'"),
+            Trap::Utf8 => format!("convert_from({text}, 'UTF8')"),
+            Trap::Pattern => format!("regexp_replace('abc', {text}, 'x')"),
+            Trap::DateText => format!("{text}::date"),
+            _ => format!("{text}::int"),
+        })
+    }
+
     /// A condition that fails on no row.
     fn comparison(&mut self, scope: &Scope) -> String {
         let Some(column) = self.column_or_outer(scope) else {
@@ -1005,6 +1062,9 @@ impl Generator {
             self.outer.extend(scope.columns.iter().cloned());
             let text = self.scalar_subquery(ty, depth - 1);
             self.outer.truncate(known);
+            return text;
+        }
+        if self.random.chance(14) && let Some(text) = self.trapped_value(ty, scope) {
             return text;
         }
         if self.random.chance(12) {

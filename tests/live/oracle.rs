@@ -392,12 +392,17 @@ fn error_text(answer: &Answer) -> String {
 
 /// `ERROR` with its SQLSTATEs, `ROWS`, …: so that a smaller statement shows the same fault, not another.
 fn kind_of(difference: &str) -> String {
-    let (_, rest) = difference.split_once(": ").unwrap_or(("", difference));
+    let first = difference.lines().next().unwrap_or_default();
+    let (_, rest) = first.split_once(": ").unwrap_or(("", first));
     let words: Vec<_> = rest.split(' ').collect();
     if words[0] != "ERROR" {
         return words[0].to_owned();
     }
-    let states = words.iter().filter(|word| word.len() == 5 && word.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase()));
+    let is_state = |word: &&&str| {
+        let digits = word.chars().filter(char::is_ascii_digit).count();
+        word.len() == 5 && digits >= 2 && word.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
+    };
+    let states = words.iter().filter(is_state);
     states.copied().collect::<Vec<_>>().join(" ")
 }
 

@@ -144,7 +144,8 @@ impl Walk<'_, '_> {
     }
 
     fn is_consumed(&self, start: usize, end: usize) -> bool {
-        let mut i = start;
+        let is_rows_from = self.tokens.is_word(start, "rows") && self.tokens.is_word(start + 1, "from");
+        let mut i = if is_rows_from { start + 2 } else { start };
         while i < end.min(start + OPENINGS_MAX)
             && (self.tokens.kind(i) == Some(TokenKind::LeftParen)
                 || ["only", "lateral"].iter().any(|word| self.tokens.is_word(i, word)))
@@ -154,6 +155,25 @@ impl Walk<'_, '_> {
         const STARTS: &[&str] = &["select", "values", "with", "table", "xmltable", "json_table"];
         self.starts.contains(&i) || STARTS.iter().any(|word| self.tokens.is_word(i, word))
     }
+}
+
+fn is_foreign_insert(insert: &ast::Insert) -> bool {
+    insert.or.is_some()
+        || insert.ignore
+        || !insert.into
+        || insert.overwrite
+        || !insert.assignments.is_empty()
+        || insert.partitioned.is_some()
+        || !insert.after_columns.is_empty()
+        || insert.has_table_keyword
+        || insert.output.is_some()
+        || insert.replace_into
+        || insert.insert_alias.is_some()
+        || insert.settings.is_some()
+        || insert.format_clause.is_some()
+        || insert.multi_table_insert_type.is_some()
+        || !matches!(insert.table, ast::TableObject::TableName(_))
+        || matches!(insert.on, Some(ast::OnInsert::DuplicateKeyUpdate(_)))
 }
 
 impl Visitor for Walk<'_, '_> {
@@ -185,6 +205,26 @@ impl Visitor for Walk<'_, '_> {
             Some(KeywordCategory::TypeFunctionName) if !is_call => ControlFlow::Break(self.near(i)),
             _ => ControlFlow::Continue(()),
         }
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &ast::TableFactor) -> Flow {
+        use ast::TableFactor;
+        let is_known = match factor {
+            TableFactor::Table { with_hints, version, partitions, json_path, index_hints, .. } => {
+                with_hints.is_empty()
+                    && version.is_none()
+                    && partitions.is_empty()
+                    && json_path.is_none()
+                    && index_hints.is_empty()
+            }
+            TableFactor::Derived { sample, .. } => sample.is_none(),
+            TableFactor::Function { .. }
+            | TableFactor::NestedJoin { .. }
+            | TableFactor::JsonTable { .. }
+            | TableFactor::XmlTable { .. } => true,
+            _ => false,
+        };
+        if is_known { ControlFlow::Continue(()) } else { self.unsupported("a table of another database's kind") }
     }
 
     fn pre_visit_query(&mut self, query: &ast::Query) -> Flow {
@@ -221,7 +261,23 @@ impl Visitor for Walk<'_, '_> {
 
     fn pre_visit_statement(&mut self, statement: &ast::Statement) -> Flow {
         match statement {
-            ast::Statement::Update(update) if update.or.is_some() || update.limit.is_some() => {
+            ast::Statement::Update(update)
+                if update.or.is_some()
+                    || update.limit.is_some()
+                    || !update.order_by.is_empty()
+                    || update.output.is_some() =>
+            {
+                self.unsupported("a clause of another database")
+            }
+            ast::Statement::Delete(delete)
+                if !delete.tables.is_empty()
+                    || delete.limit.is_some()
+                    || !delete.order_by.is_empty()
+                    || delete.output.is_some() =>
+            {
+                self.unsupported("a clause of another database")
+            }
+            ast::Statement::Insert(insert) if is_foreign_insert(insert) => {
                 self.unsupported("a clause of another database")
             }
             ast::Statement::Query(_)

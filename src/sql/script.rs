@@ -44,6 +44,8 @@ pub enum Body {
 /// A tree is taken apart by recursion, as deep as its longest chain of operators.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 const STACK_BYTES_SMALL: usize = 768 * 1024;
+/// A tree takes some kilobytes, however short its text.
+const STATEMENTS_MAX: usize = 5_000;
 /// Up to here the small stack is enough.
 const TOKENS_SMALL: usize = 400;
 
@@ -66,7 +68,12 @@ pub fn with_script<T>(
 
 fn read<'a>(tokens: Tokens<'a>, limits: &TextLimits) -> Result<Script<'a>, ReadError> {
     let mut statements = Vec::new();
-    for range in split(&tokens) {
+    let ranges = split(&tokens);
+    if let Some(range) = ranges.get(STATEMENTS_MAX) {
+        let message = format!("query text has more than {STATEMENTS_MAX} statements");
+        return Err(ReadError::new(ReadErrorKind::TooLarge, message, Some(tokens.position(range.start))));
+    }
+    for range in ranges {
         let body = body(&tokens, range.clone(), limits)?;
         statements.push(Statement { range, body });
     }

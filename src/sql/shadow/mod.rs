@@ -83,7 +83,7 @@ impl Shadow<'_, '_> {
         self.kind_before(word) != Some(TokenKind::Dot) && !self.before(word).is_some_and(|before| self.is(before, "as"))
     }
 
-    fn kind_before(&self, i: usize) -> Option<TokenKind> {
+    pub(crate) fn kind_before(&self, i: usize) -> Option<TokenKind> {
         self.before(i).and_then(|before| self.kind(before))
     }
 
@@ -112,7 +112,7 @@ impl Shadow<'_, '_> {
     }
 
     /// Copies a token, or what stands in its place, and says where to go on.
-    fn step(&mut self, i: usize) -> Result<usize, ReadError> {
+    pub(crate) fn step(&mut self, i: usize) -> Result<usize, ReadError> {
         while self.closes.last() == Some(&i) {
             self.closes.pop();
             self.push(i, Token::RParen);
@@ -146,7 +146,7 @@ impl Shadow<'_, '_> {
     }
 
     /// The parser's token for one of ours.
-    fn token(&self, i: usize) -> Result<Token, ReadError> {
+    pub(crate) fn token(&self, i: usize) -> Result<Token, ReadError> {
         let text = self.tokens.text(i);
         let token = match self.kind(i) {
             Some(TokenKind::Word) => return Ok(self.word(i)),

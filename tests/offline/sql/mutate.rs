@@ -1,21 +1,23 @@
 //! Mutants of texts, from a fixed seed.
 
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 /// xorshift64*, which is enough here and needs no crate.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    pub fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         ((self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize) % limit.max(1)
     }
 
-    pub fn pick<'a, T: ?Sized>(&mut self, list: &[&'a T]) -> &'a T {
+    pub(crate) fn pick<'a, T: ?Sized>(&mut self, list: &[&'a T]) -> &'a T {
         list[self.below(list.len())]
     }
 }
@@ -27,7 +29,7 @@ const PIECES: &[&str] = &[
 ];
 
 /// A text changed in a few characters.
-pub fn characters(random: &mut Random, text: &str, other: &str) -> String {
+pub(crate) fn characters(random: &mut Random, text: &str, other: &str) -> String {
     let mut characters: Vec<char> = text.chars().collect();
     for _ in 0..=random.below(3) {
         let at = random.below(characters.len() + 1);
@@ -63,7 +65,7 @@ const WORDS: &[&str] = &[
 ];
 
 /// A text changed in a few of its tokens, which are given as slices of it.
-pub fn tokens(random: &mut Random, text: &[&str], other: &[&str]) -> String {
+pub(crate) fn tokens(random: &mut Random, text: &[&str], other: &[&str]) -> String {
     let mut tokens = text.to_vec();
     for _ in 0..=random.below(3) {
         let at = random.below(tokens.len() + 1);

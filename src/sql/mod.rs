@@ -15,6 +15,7 @@ mod refuse;
 mod scan;
 mod script;
 mod session;
+mod setting;
 mod shadow;
 mod token;
 mod vocabulary;

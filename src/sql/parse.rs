@@ -28,19 +28,14 @@ pub(crate) fn statement(
     check_size(tokens, range.clone())?;
     let shadow = shadow::shadow(tokens, range.clone())?;
     let dialect = PostgreSqlDialect {};
-    let mut parser =
-        Parser::new(&dialect).with_recursion_limit(limits.nesting_max).with_tokens_with_locations(shadow);
+    let mut parser = Parser::new(&dialect).with_recursion_limit(limits.nesting_max).with_tokens_with_locations(shadow);
     let statement = parser.parse_statement();
     let (at, rest) = {
         let next = parser.peek_token_ref();
         (token_range(next.span).map_or(range.end, |found| found.start), next.token != Token::EOF)
     };
     let near = |at: usize| {
-        let message = if at >= range.end {
-            "syntax error at end of input".to_owned()
-        } else {
-            format!("syntax error at or near \"{}\"", tokens.text(at))
-        };
+        let message = if at >= range.end { "syntax error at end of input".to_owned() } else { tokens.misplaced(at) };
         ReadError::new(ReadErrorKind::Grammar, message, (at < range.end).then(|| tokens.position(at)))
     };
     let statement = match statement {

@@ -36,8 +36,7 @@ type Flow = ControlFlow<ReadError>;
 
 impl Walk<'_, '_> {
     fn near(&self, i: usize) -> ReadError {
-        let message = format!("syntax error at or near \"{}\"", self.tokens.text(i));
-        ReadError::new(ReadErrorKind::Forbidden, message, Some(self.tokens.position(i)))
+        ReadError::new(ReadErrorKind::Forbidden, self.tokens.misplaced(i), Some(self.tokens.position(i)))
     }
 
     fn unsupported(&self, what: &str) -> Flow {
@@ -82,14 +81,15 @@ impl Walk<'_, '_> {
         let is_call = self.tokens.kind(i + 1) == Some(TokenKind::LeftParen);
         // Before an operand, OPERATOR(…) is an operator.
         let is_operator = is_call && !follows_dot && self.tokens.is_word(i, "operator");
-        let refused = is_operator || match (self.tokens.kind(i), self.tokens.keyword(i)) {
-            (Some(TokenKind::QuotedIdentifier), _) | (Some(TokenKind::Word), None) => false,
-            (Some(TokenKind::Word), _) if follows_dot || self.is_before(i, &["as"]) => false,
-            (Some(TokenKind::Word), Some(KeywordCategory::Reserved)) => !self.is_value_word(i),
-            (Some(TokenKind::Word), Some(KeywordCategory::TypeFunctionName)) => !is_call && !self.is_value_word(i),
-            (Some(TokenKind::Word), Some(_)) => false,
-            _ => true,
-        };
+        let refused = is_operator
+            || match (self.tokens.kind(i), self.tokens.keyword(i)) {
+                (Some(TokenKind::QuotedIdentifier), _) | (Some(TokenKind::Word), None) => false,
+                (Some(TokenKind::Word), _) if follows_dot || self.is_before(i, &["as"]) => false,
+                (Some(TokenKind::Word), Some(KeywordCategory::Reserved)) => !self.is_value_word(i),
+                (Some(TokenKind::Word), Some(KeywordCategory::TypeFunctionName)) => !is_call && !self.is_value_word(i),
+                (Some(TokenKind::Word), Some(_)) => false,
+                _ => true,
+            };
         if refused { ControlFlow::Break(self.near(i)) } else { ControlFlow::Continue(()) }
     }
 
@@ -128,8 +128,8 @@ impl Walk<'_, '_> {
 
     fn opens_clause(&self, i: usize, in_function: bool) -> bool {
         let before = i.checked_sub(1);
-        let is_name = before.is_some_and(|before| self.tokens.kind(before) == Some(TokenKind::Dot))
-            || self.is_before(i, &["as"]);
+        let is_name =
+            before.is_some_and(|before| self.tokens.kind(before) == Some(TokenKind::Dot)) || self.is_before(i, &["as"]);
         if is_name {
             return false;
         }
@@ -231,7 +231,9 @@ impl Visitor for Walk<'_, '_> {
         if matches!(*query.body, ast::SetExpr::Table(_)) {
             return self.unsupported("this form of TABLE");
         }
-        if query.for_clause.is_some() || query.settings.is_some() || query.format_clause.is_some()
+        if query.for_clause.is_some()
+            || query.settings.is_some()
+            || query.format_clause.is_some()
             || !query.pipe_operators.is_empty()
         {
             return self.unsupported("this clause");

@@ -87,7 +87,21 @@ fn is_identifier_part(byte: u8) -> bool {
 fn is_operator_character(byte: u8) -> bool {
     matches!(
         byte,
-        b'~' | b'!' | b'@' | b'#' | b'^' | b'&' | b'|' | b'`' | b'?' | b'+' | b'-' | b'*' | b'/' | b'%' | b'<' | b'>'
+        b'~' | b'!'
+            | b'@'
+            | b'#'
+            | b'^'
+            | b'&'
+            | b'|'
+            | b'`'
+            | b'?'
+            | b'+'
+            | b'-'
+            | b'*'
+            | b'/'
+            | b'%'
+            | b'<'
+            | b'>'
             | b'='
     )
 }
@@ -320,7 +334,9 @@ impl Scanner<'_> {
     /// standard's operators have not.
     fn operator(&self) -> Scanned {
         let bytes = self.rest().as_bytes();
-        let begins_comment = |at: usize| matches!((bytes.get(at), bytes.get(at + 1)), (Some(b'-'), Some(b'-')) | (Some(b'/'), Some(b'*')));
+        let begins_comment = |at: usize| {
+            matches!((bytes.get(at), bytes.get(at + 1)), (Some(b'-'), Some(b'-')) | (Some(b'/'), Some(b'*')))
+        };
         let is_part = |at: usize| bytes.get(at).is_some_and(|byte| is_operator_character(*byte)) && !begins_comment(at);
         let run = (0..bytes.len()).take_while(|at| is_part(*at)).count();
         // PostgreSQL would split some such runs; nobody writes them, and splitting costs the square of their length.
@@ -362,8 +378,7 @@ pub(crate) fn match_brackets(tokens: &mut Tokens<'_>, limits: &TextLimits) -> Re
         match open.pop() {
             Some((left, opening)) if opening == expected => tokens.pair(left, i),
             _ => {
-                let message = format!("syntax error at or near \"{}\"", tokens.text(i));
-                return Err(ReadError::new(ReadErrorKind::Grammar, message, Some(tokens.position(i))));
+                return Err(ReadError::new(ReadErrorKind::Grammar, tokens.misplaced(i), Some(tokens.position(i))));
             }
         }
     }

@@ -52,7 +52,8 @@ fn trees_touch_what_postgresql_would_touch() {
 #[test]
 fn trees_of_mutants_touch_what_postgresql_would_touch() {
     let texts = corpus::all();
-    let tokens: Vec<Vec<&str>> = texts.iter().filter_map(|text| tokens_of(text)).filter(|list| !list.is_empty()).collect();
+    let tokens: Vec<Vec<&str>> =
+        texts.iter().filter_map(|text| tokens_of(text)).filter(|list| !list.is_empty()).collect();
     let mut random = mutate::Random::new(2);
     let mut compared = 0;
     for _ in 0..30_000 {
@@ -237,16 +238,20 @@ fn edits_that_would_change_other_tokens_are_errors() {
     assert!(with(|edits| edits.insert_after(4, "1")).is_err());
     assert!(with(|edits| edits.replace(2..2, "1")).is_err());
     assert!(with(|edits| edits.replace(3..5, "1")).is_err());
-    assert!(with(|edits| {
-        edits.replace(1..4, "1");
-        edits.insert_after(2, "2");
-    })
-    .is_err());
-    assert!(with(|edits| {
-        edits.replace(1..3, "1");
-        edits.replace(2..4, "1");
-    })
-    .is_err());
+    assert!(
+        with(|edits| {
+            edits.replace(1..4, "1");
+            edits.insert_after(2, "2");
+        })
+        .is_err()
+    );
+    assert!(
+        with(|edits| {
+            edits.replace(1..3, "1");
+            edits.replace(2..4, "1");
+        })
+        .is_err()
+    );
 }
 
 #[test]
@@ -267,7 +272,8 @@ fn names_and_values_read_back_as_what_they_were() {
 
 #[test]
 fn shapes_have_no_values() {
-    let tokens = sql::lex("SELECT a::int, 'x', B'1' FROM t WHERE b = $2 AND c IN (1, 2.5)", &TextLimits::default()).unwrap();
+    let tokens =
+        sql::lex("SELECT a::int, 'x', B'1' FROM t WHERE b = $2 AND c IN (1, 2.5)", &TextLimits::default()).unwrap();
     assert_eq!(sql::normalize(&tokens), "SELECT a::int, $3, $4 FROM t WHERE b = $2 AND c IN ($5, $6)");
 }
 
@@ -303,7 +309,10 @@ fn session_statements_are_matched_to_their_last_token() {
         ("SET LOCAL TimeZone = DEFAULT", "Set { scope: Local, name: \"timezone\", value: Default }"),
         ("SET TIME ZONE 'UTC'", "Set { scope: Session, name: \"timezone\", value: Values([\"UTC\"]) }"),
         ("SET NAMES 'UTF8'", "Set { scope: Session, name: \"client_encoding\", value: Values([\"UTF8\"]) }"),
-        ("SET SESSION AUTHORIZATION x", "Set { scope: Session, name: \"session_authorization\", value: Values([\"x\"]) }"),
+        (
+            "SET SESSION AUTHORIZATION x",
+            "Set { scope: Session, name: \"session_authorization\", value: Values([\"x\"]) }",
+        ),
         ("SET LOCAL ROLE x", "Set { scope: Local, name: \"role\", value: Values([\"x\"]) }"),
         ("SET SESSION ROLE NONE", "Set { scope: Session, name: \"role\", value: Values([\"none\"]) }"),
         ("SET SCHEMA 'a'", "Set { scope: Session, name: \"search_path\", value: Values([\"a\"]) }"),
@@ -311,7 +320,10 @@ fn session_statements_are_matched_to_their_last_token() {
         ("SET a FROM CURRENT", "syntax error at or near \"a\""),
         ("SET TRANSACTION SNAPSHOT '1'", "SetTransactionSnapshot { snapshot: \"1\" }"),
         ("SET TRANSACTION", "syntax error at end of input"),
-        ("SET CONSTRAINTS s.a, b DEFERRED", "SetConstraints { constraints: Named([[\"s\", \"a\"], [\"b\"]]), timing: Deferred }"),
+        (
+            "SET CONSTRAINTS s.a, b DEFERRED",
+            "SetConstraints { constraints: Named([[\"s\", \"a\"], [\"b\"]]), timing: Deferred }",
+        ),
         ("RESET SESSION AUTHORIZATION", "Reset { name: \"session_authorization\" }"),
         ("SHOW partywall.tenant", "Show { name: \"partywall.tenant\" }"),
         ("SHOW a b", "syntax error at or near \"b\""),

@@ -84,8 +84,8 @@ impl Shadow<'_, '_> {
     /// `TABLE t` as `SELECT * FROM t`.
     fn table(&mut self, i: usize) -> Step {
         let name = if self.is(i + 1, "only") { i + 2 } else { i + 1 };
-        let is_relation = self.name_end(name).is_some()
-            || (name > i + 1 && self.kind(name) == Some(TokenKind::LeftParen));
+        let is_relation =
+            self.name_end(name).is_some() || (name > i + 1 && self.kind(name) == Some(TokenKind::LeftParen));
         if !is_relation {
             return Ok(None);
         }
@@ -136,7 +136,9 @@ impl Shadow<'_, '_> {
         while part < close {
             match self.kind(part) {
                 Some(TokenKind::Comma) => commas.push(part),
-                Some(TokenKind::LeftParen | TokenKind::LeftBracket) => part = self.tokens.matching(part).unwrap_or(part),
+                Some(TokenKind::LeftParen | TokenKind::LeftBracket) => {
+                    part = self.tokens.matching(part).unwrap_or(part)
+                }
                 Some(TokenKind::Word) if self.is(part, "as") => definitions = part,
                 _ => {}
             }
@@ -267,9 +269,14 @@ impl Shadow<'_, '_> {
     fn is_plain(&self, i: usize) -> bool {
         match self.kind(i) {
             Some(TokenKind::Word) => {
-                let calls = self.kind(i + 1) == Some(TokenKind::LeftParen) && !self.is_one_of(i, &["and", "or", "not", "in"]);
-                let is_operator_word = self.is_one_of(i, &["and", "or", "not", "in", "is", "null", "true", "false", "like", "ilike", "between"]);
-                !calls && (is_operator_word || !matches!(self.tokens.keyword(i), Some(KeywordCategory::Reserved)))
+                let calls =
+                    self.kind(i + 1) == Some(TokenKind::LeftParen) && !self.is_one_of(i, &["and", "or", "not", "in"]);
+                let is_operator_word = self.is_one_of(
+                    i,
+                    &["and", "or", "not", "in", "is", "null", "true", "false", "like", "ilike", "between"],
+                );
+                !calls
+                    && (is_operator_word || !matches!(self.tokens.keyword(i), Some(KeywordCategory::Reserved)))
                     && self.kind(i + 1) != Some(TokenKind::String)
             }
             Some(TokenKind::QuotedIdentifier) => {
@@ -277,8 +284,14 @@ impl Shadow<'_, '_> {
             }
             Some(TokenKind::Operator) => matches!(self.tokens.text(i), "=" | "<>" | "!=" | "<" | ">" | "<=" | ">="),
             Some(
-                TokenKind::String | TokenKind::Integer | TokenKind::Number | TokenKind::Parameter | TokenKind::LeftParen
-                | TokenKind::RightParen | TokenKind::Comma | TokenKind::Dot,
+                TokenKind::String
+                | TokenKind::Integer
+                | TokenKind::Number
+                | TokenKind::Parameter
+                | TokenKind::LeftParen
+                | TokenKind::RightParen
+                | TokenKind::Comma
+                | TokenKind::Dot,
             ) => true,
             _ => false,
         }

@@ -182,7 +182,7 @@ impl Shadow<'_, '_> {
             Some(TokenKind::ColonEquals) => Token::Assignment,
             Some(TokenKind::EqualsGreater) => Token::RArrow,
             Some(TokenKind::DotDot) | None => {
-                return Err(self.refused(i, format!("syntax error at or near \"{text}\"")));
+                return Err(self.refused(i, self.tokens.misplaced(i)));
             }
         };
         Ok(token)
@@ -206,7 +206,9 @@ impl Shadow<'_, '_> {
             "values" => opens || self.is_before(i, &["default"]),
             "array" => opens || self.kind(i + 1) == Some(TokenKind::LeftBracket) || self.is_json_or_type(i),
             "interval" => {
-                opens || self.kind(i + 1) == Some(TokenKind::String) || self.is_before(i, &["as"])
+                opens
+                    || self.kind(i + 1) == Some(TokenKind::String)
+                    || self.is_before(i, &["as"])
                     || self.kind_before(i) == Some(TokenKind::Typecast)
             }
             "partition" => self.is(i + 1, "by"),
@@ -214,8 +216,11 @@ impl Shadow<'_, '_> {
             "filter" => opens && self.kind_before(i) == Some(TokenKind::RightParen),
             "within" => self.is(i + 1, "group"),
             "grouping" => self.is(i + 1, "sets"),
-            "rollup" | "cube" => opens && (self.is_before(i, &["by", "distinct", "all"])
-                || matches!(self.kind_before(i), Some(TokenKind::Comma | TokenKind::LeftParen))),
+            "rollup" | "cube" => {
+                opens
+                    && (self.is_before(i, &["by", "distinct", "all"])
+                        || matches!(self.kind_before(i), Some(TokenKind::Comma | TokenKind::LeftParen)))
+            }
             "first" => self.is_before(i, &["fetch", "nulls"]),
             "next" => self.is_before(i, &["fetch"]),
             "last" => self.is_before(i, &["nulls"]),
@@ -284,7 +289,7 @@ impl Shadow<'_, '_> {
         let follows_dot = self.kind_before(i) == Some(TokenKind::Dot);
         match self.tokens.keyword(i) {
             Some(KeywordCategory::Reserved | KeywordCategory::TypeFunctionName) if !follows_dot => {
-                Err(self.refused(i, format!("syntax error at or near \"{}\"", self.tokens.text(i))))
+                Err(self.refused(i, self.tokens.misplaced(i)))
             }
             _ => Ok(()),
         }
@@ -293,5 +298,9 @@ impl Shadow<'_, '_> {
 
 fn bit_string(text: &str) -> Token {
     let digits = text.split('\'').nth(1).unwrap_or_default().to_owned();
-    if text.starts_with(['x', 'X']) { Token::HexStringLiteral(digits) } else { Token::SingleQuotedByteStringLiteral(digits) }
+    if text.starts_with(['x', 'X']) {
+        Token::HexStringLiteral(digits)
+    } else {
+        Token::SingleQuotedByteStringLiteral(digits)
+    }
 }

@@ -1,6 +1,7 @@
 //! Statements of every kind, with the forms on which lexers and parsers are known to differ.
 
 /// Every expression stands in several clauses, see [`all`].
+#[rustfmt::skip]
 const EXPRESSIONS: &[&str] = &[
     "1", "-1", "- -1", "+1", "1.5", ".5", "1.", "1e10", "1.5e-3", "1e+5", "2147483648", "00012", "$1", "$12::int",
     "'a'", "''", "''''", "'a''b'", "'a\\'", "'\\'''", "'a''''b'", "'-- no comment'", "'/* no comment'", "';'",
@@ -49,6 +50,7 @@ const EXPRESSIONS: &[&str] = &[
 ];
 
 /// Whole texts.
+#[rustfmt::skip]
 const TEXTS: &[&str] = &[
     "", " ", ";", ";;", "-- nothing", "/* nothing */", "SELECT 1;", "SELECT 1; SELECT 2", ";SELECT 1;;SELECT 2;",
     "SELECT", "SELECT FROM t", "SELECT *", "SELECT * FROM t", "SELECT t.* FROM t", "SELECT ALL a FROM t",

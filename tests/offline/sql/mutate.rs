@@ -22,6 +22,7 @@ impl Random {
     }
 }
 
+#[rustfmt::skip]
 const PIECES: &[&str] = &[
     "'", "''", "\"", "$", "$$", "$a$", "-", "--", "/*", "*/", "\\", ";", ":", "::", ":=", "=>", ".", "..", ",", "(", ")", "[", "]",
     "+", "*", "/", "<", ">", "=", "~", "!", "@", "#", "%", "^", "&", "|", "`", "?", "E'", "e", "N'", "n", "B'", "X'", "U&'", "U&\"",
@@ -53,6 +54,7 @@ pub(crate) fn characters(random: &mut Random, text: &str, other: &str) -> String
     characters.into_iter().collect()
 }
 
+#[rustfmt::skip]
 const WORDS: &[&str] = &[
     "SELECT", "FROM", "WHERE", "AND", "OR", "NOT", "AS", "ONLY", "TABLE", "JOIN", "LEFT", "ON", "USING", "UPDATE", "SET", "INSERT", "INTO",
     "VALUES", "DELETE", "UNION", "ALL", "ANY", "WITH", "ORDER", "BY", "GROUP", "LIMIT", "OFFSET", "FETCH", "FIRST", "ROWS", "FOR", "NO", "KEY",

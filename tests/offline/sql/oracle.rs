@@ -77,7 +77,11 @@ fn scan(text: &str) -> Result<Vec<Scanned>, String> {
             _ => "symbol",
         };
         // PostgreSQL takes N'…' for the keyword NCHAR and a string.
-        if class == "keyword" && end - start == 1 && text[end..].starts_with('\'') && text[start..end].eq_ignore_ascii_case("n") {
+        if class == "keyword"
+            && end - start == 1
+            && text[end..].starts_with('\'')
+            && text[start..end].eq_ignore_ascii_case("n")
+        {
             national = true;
             continue;
         }

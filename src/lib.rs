@@ -6,31 +6,31 @@
 //! A pure core (`sql`, `guard`, `wire`, `session`, … : value in, value out) stands inside a thin shell that touches
 //! sockets, files and clocks. In reading order:
 
-pub mod tenant;
-pub mod sql;
-pub mod catalog;
-pub mod policy;
-pub mod guard;
-pub mod wire;
-pub mod auth;
-pub mod session;
 pub mod audit;
+pub mod auth;
+pub mod catalog;
+pub mod guard;
+pub mod policy;
+pub mod session;
+pub mod sql;
+pub mod tenant;
+pub mod wire;
 
 pub mod config;
 
+#[cfg(feature = "proxy")]
+pub mod admin;
+#[cfg(feature = "proxy")]
+pub mod cli;
+#[cfg(feature = "proxy")]
+pub mod demo;
 #[cfg(feature = "proxy")]
 pub mod metrics;
 #[cfg(feature = "proxy")]
 pub mod net;
 #[cfg(feature = "proxy")]
-pub mod upstream;
+pub mod proxy;
 #[cfg(feature = "proxy")]
 pub mod reload;
 #[cfg(feature = "proxy")]
-pub mod admin;
-#[cfg(feature = "proxy")]
-pub mod proxy;
-#[cfg(feature = "proxy")]
-pub mod demo;
-#[cfg(feature = "proxy")]
-pub mod cli;
+pub mod upstream;

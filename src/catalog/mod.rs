@@ -1,5 +1,9 @@
 //! The upstream's schema as an immutable value: what the guard knows of relations, columns, keys, functions, types and operators.
 
+mod file;
+
+pub use file::CatalogError;
+
 use serde::{Deserialize, Serialize};
 
 /// A snapshot of one upstream database. Written and read as JSON by `partywall catalog`.

@@ -29,6 +29,25 @@ pub struct Forward {
     pub facts: Facts,
     /// Values that the bound parameters must have. Checked by the session at Bind.
     pub parameter_checks: Vec<ParameterCheck>,
+    /// What becomes of the data that a `COPY … FROM STDIN` in the text reads.
+    pub copy_in: CopyIn,
+}
+
+/// What the session does to the rows of a `COPY … FROM STDIN`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum CopyIn {
+    /// The client's bytes go on as they are.
+    #[default]
+    Unchanged,
+    /// A last column is added to every row of COPY's text format: the tenant's.
+    ///
+    /// Only for a text of one statement, in the text format and without a header.
+    AppendColumn {
+        /// One ASCII byte, as the statement says.
+        delimiter: u8,
+        /// The column's text, escaped for COPY's text format already.
+        value: Vec<u8>,
+    },
 }
 
 /// SQL that the guard has decided may run, as it must run. Nothing else may go upstream.

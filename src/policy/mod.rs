@@ -1,6 +1,26 @@
 //! What a person declares: tables, functions, logins. The file that a security reviewer reads and signs off.
 
-pub mod file;
+mod document;
+mod file;
+mod name;
+mod raw;
+mod schema;
+mod secret;
+mod shape;
+
+pub use document::FileError;
+pub use name::printable;
+pub use name::written_name;
+pub use name::written_part;
+pub use secret::Environment;
+pub use secret::Secret;
+pub use secret::SecretError;
+
+pub(crate) use document::Document;
+pub(crate) use file::secret_source;
+pub(crate) use raw::RawSecret;
+pub(crate) use schema::schema_of;
+pub(crate) use schema::schema_text;
 
 use std::collections::BTreeMap;
 

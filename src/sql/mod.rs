@@ -3,6 +3,7 @@
 //! A text is cut into tokens by PostgreSQL's own rules, and these tokens are what is sent in the end. The parser gets a
 //! copy of them, changed where its grammar differs; its tree says what the tokens mean, and its spans are their numbers.
 
+pub(crate) mod clauses;
 mod copy;
 mod cursor;
 mod edit;

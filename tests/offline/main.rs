@@ -1,2 +1,24 @@
+//! Tests that need no network, no server and no clock.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test code: a panic is a failed test"
+)]
+
+mod audit;
+mod cli;
+mod config;
+mod corpus;
+mod deploy;
+mod example_files;
+mod frames;
+mod grade;
+mod handshake;
+mod policy;
+mod session;
 mod sql;
+mod tidy;
+mod wire;

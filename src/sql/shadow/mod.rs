@@ -228,7 +228,8 @@ impl Shadow<'_, '_> {
             "at" => self.is(i + 1, "time"),
             "current" => self.is(i + 1, "row"),
             "operator" => opens,
-            "materialized" => self.is_before(i, &["as", "not"]),
+            // `AS NOT MATERIALIZED`: the words after AS are none of its names here.
+            "materialized" => self.before(i).is_some_and(|word| self.is_one_of(word, &["as", "not"])),
             "source" | "target" => self.is_before(i, &["by"]),
             "nothing" => self.is_before(i, &["do"]),
             "any" | "some" | "all" if opens => self.is_plain_comparison(i) || name == "all" && self.is_set_all(i),

@@ -1,0 +1,35 @@
+# The commands of the house. Each gets what it needs beside Rust by itself (.ci/prepare), and says so.
+
+ONCE ?=
+
+.PHONY: help demo build test lint bench
+
+help:
+	@echo 'make demo          a throw-away PostgreSQL, two tenants, Partywall in front, and a guided tour'
+	@echo 'make demo ONCE=1   the same, without staying: ends with status 0 and cleans up'
+	@echo 'make build         the release binary, target/release/partywall'
+	@echo 'make test          every test; ends with the line "N passed, N failed"'
+	@echo 'make lint          format, lints, house rules, the core without its shell, dependencies'
+	@echo 'make bench         what a decision costs, and what the proxy costs under pgbench'
+
+demo:
+	@.ci/prepare demo
+	@cargo build --release --quiet
+	@target/release/partywall demo $(if $(ONCE),--once)
+
+build:
+	@.ci/prepare build
+	cargo build --release
+
+test:
+	@.ci/prepare test
+	@.ci/test
+
+lint:
+	@.ci/prepare test
+	@.ci/lint
+
+bench:
+	@.ci/prepare demo
+	cargo bench --bench decide
+	@if [ -x benches/pgbench.sh ]; then benches/pgbench.sh; fi

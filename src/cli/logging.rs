@@ -1,0 +1,21 @@
+//! The operational log, to standard error.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+
+use crate::cli::failure::Failure;
+use crate::config::{Log, LogFormat};
+
+/// From here on, what the program does is logged as `[log]` says.
+pub(crate) fn start(settings: &Log) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&settings.filter)
+        .map_err(|error| Failure::new(format_args!("log.filter \"{}\" is not understood: {error}", settings.filter)))?;
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match settings.format {
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
+    };
+    started.map_err(|error| Failure::new(format_args!("cannot start the log: {error}")))
+}

@@ -1,0 +1,159 @@
+//! The proxy's own settings: one TOML file, read once into typed values.
+
+mod file;
+mod raw;
+mod unit;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::policy::SecretSource;
+
+/// `config/partywall.toml`, validated. Relative paths in it are relative to the file's folder, and are resolved here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub listen: Listen,
+    pub admin: Option<Admin>,
+    /// By name; a tenant takes the first unless it names its own.
+    pub upstreams: BTreeMap<String, Upstream>,
+    pub policy_file: PathBuf,
+    pub audit: Audit,
+    pub limits: Limits,
+    pub log: Log,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    pub address: Option<SocketAddr>,
+    /// A Unix socket's full path, `/run/partywall/.s.PGSQL.6432`.
+    pub unix_socket: Option<PathBuf>,
+    pub tls: Option<ListenTls>,
+    /// Plain connections from other addresses than loopback: refused unless this is `Allow`.
+    pub plain: Plain,
+    /// Worker threads; `None`: one a core.
+    pub threads: Option<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenTls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plain {
+    /// Plain text on loopback and on the Unix socket only. The default.
+    LoopbackOnly,
+    /// Plain text from anywhere.
+    Allow,
+    /// Plain text from nowhere but the Unix socket.
+    Refuse,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    pub address: SocketAddr,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    pub name: String,
+    /// A host name, an address, or a Unix socket's folder (begins with `/`).
+    pub host: String,
+    pub port: u16,
+    pub database: String,
+    pub user: String,
+    pub password: Option<SecretSource>,
+    pub tls: UpstreamTls,
+    pub connect_timeout: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamTls {
+    /// TLS, certificate chain and host name verified. `None`: the public authorities of the system.
+    VerifyFull { ca_file: Option<PathBuf> },
+    /// No TLS: loopback and Unix sockets only.
+    Disable,
+}
+
+/// A loopback address, or the name that stands for one: nobody stands between us and the host.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    pub file: Option<AuditFile>,
+    /// Bytes of events waiting for the writer; beyond it events are dropped and counted.
+    pub queue_bytes_max: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditFile {
+    pub path: PathBuf,
+}
+
+/// What a client may make us hold. Each has a default, a metric (`partywall_limit_reached_total{limit}`) and a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub clients_max: usize,
+    /// Bytes of a start-up packet. PostgreSQL's own limit: 10,000.
+    pub startup_bytes_max: usize,
+    /// Bytes of one Query or Parse message.
+    pub statement_bytes_max: usize,
+    /// Bytes of one Bind message.
+    pub bind_bytes_max: usize,
+    /// Tokens of one statement text.
+    pub statement_tokens_max: usize,
+    /// Depth of nesting of one statement.
+    pub nesting_max: usize,
+    /// Prepared statements of one session.
+    pub statements_per_session_max: usize,
+    /// Portals of one session.
+    pub portals_per_session_max: usize,
+    /// Requests of one session that the upstream has not answered yet.
+    pub pipeline_max: usize,
+    /// From accept to the end of authentication.
+    pub authentication_timeout: Duration,
+    /// From SIGTERM to the end of the last session.
+    pub drain_timeout: Duration,
+    /// Decisions kept by each worker thread, in entries and bytes.
+    pub decision_cache_entries_max: usize,
+    pub decision_cache_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            clients_max: 10_000,
+            startup_bytes_max: 10_000,
+            statement_bytes_max: 1_048_576,
+            bind_bytes_max: 67_108_864,
+            statement_tokens_max: 200_000,
+            nesting_max: 50,
+            statements_per_session_max: 1_000,
+            portals_per_session_max: 1_000,
+            pipeline_max: 10_000,
+            authentication_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(30),
+            decision_cache_entries_max: 4_096,
+            decision_cache_bytes_max: 33_554_432,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    pub format: LogFormat,
+    /// A `tracing` filter: `info`, `partywall=debug`.
+    pub filter: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}

@@ -1,0 +1,235 @@
+//! UPDATE and DELETE: the tenant's rows only, and none of them given away.
+
+use std::ops::Range;
+
+use sqlparser::ast::{
+    Assignment, AssignmentTarget, Delete, Expr, FromTable, ObjectName, SelectItem, TableFactor, TableWithJoins, Update,
+    UpdateTableFromKind,
+};
+
+use crate::guard::decision::Access;
+use crate::guard::from::not_allowed;
+use crate::guard::insert::lens_kind;
+use crate::guard::rejection::{Code, Rejection};
+use crate::guard::rows::mismatch;
+use crate::guard::ruleset::{Lens, RelationRule};
+use crate::guard::tenant_column;
+use crate::guard::walk::{Inheritance, Outcome, QueryShape, Walk, quote_name};
+use crate::sql::clauses::{self, Block, Clauses};
+use crate::sql::{ident_value, token_range};
+
+/// The table that a statement changes.
+struct Target<'a> {
+    rule: &'a RelationRule,
+    /// The name by which columns refer to it.
+    name: String,
+}
+
+impl<'a> Walk<'a> {
+    pub(in crate::guard) fn update(&mut self, update: &Update) -> Outcome<QueryShape> {
+        let Update {
+            update_token,
+            optimizer_hints,
+            table,
+            assignments,
+            from,
+            selection,
+            returning,
+            output,
+            or,
+            order_by,
+            limit,
+        } = update;
+        if !optimizer_hints.is_empty() || output.is_some() || or.is_some() || !order_by.is_empty() || limit.is_some() {
+            return Err(not_allowed("a clause that PostgreSQL does not have"));
+        }
+        let from = match from {
+            None => &[],
+            Some(UpdateTableFromKind::AfterSet(items)) => items.as_slice(),
+            Some(UpdateTableFromKind::BeforeSet(_)) => return Err(not_allowed("FROM before SET")),
+        };
+        let clauses = self.clauses(update_token.0.span, Block::Update)?;
+        if clauses.from.is_some() == from.is_empty() || clauses.where_.is_some() != selection.is_some() {
+            return Err(disagree());
+        }
+        let target = self.target(table, Access::Update)?;
+        self.open_target(&target, from)?;
+        self.assignments(&target, assignments, clauses.set.clone())?;
+        self.restrict(&target, &clauses, selection.as_ref(), from)?;
+        self.close_target(returning.as_deref())
+    }
+
+    pub(in crate::guard) fn delete(&mut self, delete: &Delete) -> Outcome<QueryShape> {
+        let Delete {
+            delete_token,
+            optimizer_hints,
+            tables,
+            from,
+            using,
+            selection,
+            returning,
+            output,
+            order_by,
+            limit,
+        } = delete;
+        let foreign = !optimizer_hints.is_empty()
+            || !tables.is_empty()
+            || output.is_some()
+            || !order_by.is_empty()
+            || limit.is_some();
+        let (FromTable::WithFromKeyword(from), false) = (from, foreign) else {
+            return Err(not_allowed("a clause that PostgreSQL does not have"));
+        };
+        let [table] = from.as_slice() else {
+            return Err(not_allowed("DELETE from several tables"));
+        };
+        let using = using.as_deref().unwrap_or_default();
+        let clauses = self.clauses(delete_token.0.span, Block::Delete)?;
+        if clauses.using.is_some() == using.is_empty() || clauses.where_.is_some() != selection.is_some() {
+            return Err(disagree());
+        }
+        let target = self.target(table, Access::Delete)?;
+        self.open_target(&target, using)?;
+        self.restrict(&target, &clauses, selection.as_ref(), using)?;
+        self.close_target(returning.as_deref())
+    }
+
+    fn clauses(&self, span: sqlparser::tokenizer::Span, block: Block) -> Outcome<Clauses> {
+        let keyword = token_range(span).map(|range| range.start);
+        keyword.and_then(|at| Clauses::read(self.tokens, at, block)).ok_or_else(disagree)
+    }
+
+    fn target(&mut self, table: &TableWithJoins, access: Access) -> Outcome<Target<'a>> {
+        let TableFactor::Table {
+            name,
+            alias,
+            args: None,
+            with_hints,
+            version: None,
+            with_ordinality: false,
+            partitions,
+            json_path: None,
+            sample: None,
+            index_hints,
+        } = &table.relation
+        else {
+            return Err(not_allowed("this form of target"));
+        };
+        if !with_hints.is_empty() || !partitions.is_empty() || !index_hints.is_empty() || !table.joins.is_empty() {
+            return Err(not_allowed("this form of target"));
+        }
+        let rule = self.target_rule(name)?;
+        let tokens = self.name_tokens(name)?;
+        self.writable(rule, &tokens)?;
+        let (only, tokens) = self.inheritance(tokens)?;
+        let only = if only == Inheritance::Only { "ONLY " } else { "" };
+        self.replace(tokens, format!("{only}{}", quote_name(&rule.relation.qualified_name())));
+        self.record(rule, lens_kind(rule), access);
+        let name = match alias {
+            Some(alias) if !alias.columns.is_empty() => return Err(not_allowed("column names after a target's alias")),
+            Some(alias) => ident_value(&alias.name),
+            None => rule.relation.name.clone(),
+        };
+        self.writes = true;
+        Ok(Target { rule, name })
+    }
+
+    /// The level of the target and of what stands beside it, on the stack.
+    fn open_target(&mut self, target: &Target<'_>, others: &[TableWithJoins]) -> Outcome<()> {
+        self.from(others)?;
+        let entry = self.target_entry(target.rule, target.name.clone());
+        if let Some(level) = self.levels.last_mut() {
+            level.entries.insert(0, entry);
+        }
+        Ok(())
+    }
+
+    fn close_target(&mut self, returning: Option<&[SelectItem]>) -> Outcome<QueryShape> {
+        let columns = match returning {
+            Some(items) => self.projection(items)?,
+            None => Some(Vec::new()),
+        };
+        self.levels.pop();
+        Ok(QueryShape { total: false, single_row: false, columns })
+    }
+
+    /// `WHERE <tenant> AND (<what the client asked for>)`.
+    fn restrict(
+        &mut self,
+        target: &Target<'_>,
+        clauses: &Clauses,
+        selection: Option<&Expr>,
+        others: &[TableWithJoins],
+    ) -> Outcome<()> {
+        self.join_conditions(others)?;
+        self.conditions(clauses.where_.clone(), selection)?;
+        let Lens::Scoped(column) = &target.rule.lens else { return Ok(()) };
+        let reference = tenant_column::reference(&target.name, &column.name);
+        let predicate = self.predicate(target.rule, column, &reference)?;
+        match &clauses.where_ {
+            Some(tokens) => {
+                self.before(tokens.start, format!("{predicate} AND ("));
+                self.after(tokens.end - 1, ")");
+            }
+            None => {
+                let last = match &clauses.returning {
+                    Some(returning) => returning.start.checked_sub(2),
+                    None => clauses.end.checked_sub(1),
+                };
+                self.after(last.ok_or_else(disagree)?, format!("WHERE {predicate}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The SET list: values are read; the tenant column may only be set to what it is.
+    fn assignments(
+        &mut self,
+        target: &Target<'_>,
+        assignments: &[Assignment],
+        set: Option<Range<usize>>,
+    ) -> Outcome<()> {
+        let set = set.ok_or_else(disagree)?;
+        let pieces = clauses::split_at_commas(self.tokens, set);
+        if pieces.len() != assignments.len() {
+            return Err(disagree());
+        }
+        let mut names = Vec::new();
+        for (assignment, piece) in assignments.iter().zip(pieces) {
+            let assigned = self.assigned(assignment)?;
+            let is_default = |expression: &Expr| matches!(expression, Expr::Identifier(ident) if token_range(ident.span).is_some_and(|at| self.tokens.is_word(at.start, "default")));
+            if !is_default(&assignment.value) {
+                self.expression(&assignment.value)?;
+            }
+            if let Lens::Scoped(column) = &target.rule.lens
+                && assigned.contains(&column.name)
+            {
+                let [_] = assigned.as_slice() else { return Err(mismatch(column)) };
+                let value = self.tenant_value(target.rule, column)?;
+                let equals = (piece.start..piece.end).find(|at| self.tokens.is_operator(*at, "="));
+                let tokens = equals.map(|at| at + 1..piece.end).ok_or_else(disagree)?;
+                self.tenant_expression(&assignment.value, tokens, column, &value)?;
+            }
+            names.extend(assigned);
+        }
+        for name in &names {
+            self.record_column(&target.rule.relation.qualified_name(), name);
+        }
+        self.key_oracles(target.rule, &names)
+    }
+
+    pub(in crate::guard) fn assigned(&self, assignment: &Assignment) -> Outcome<Vec<String>> {
+        let one = |name: &ObjectName| match self.name_parts(name)?.as_slice() {
+            [column] => Ok(column.clone()),
+            _ => Err(not_allowed("assignment to a part of a column")),
+        };
+        match &assignment.target {
+            AssignmentTarget::ColumnName(name) => Ok(vec![one(name)?]),
+            AssignmentTarget::Tuple(names) => names.iter().map(one).collect(),
+        }
+    }
+}
+
+fn disagree() -> Rejection {
+    Rejection::new(Code::ReadingsDisagree, "the clauses of the statement are not clear")
+}

@@ -1,0 +1,299 @@
+//! FROM clauses: every relation becomes its lens, and an entry in the scope.
+
+use sqlparser::ast::{
+    FunctionArg, FunctionArgExpr, Join, JoinConstraint, JoinOperator, ObjectName, TableAlias, TableFactor,
+    TableFunctionArgs, TableWithJoins,
+};
+
+use crate::guard::rejection::{Code, Rejection};
+use crate::guard::scope::{Entry, Level, OutputColumn, Protection};
+use crate::guard::walk::{Outcome, Walk};
+use crate::sql::ident_value;
+
+impl Walk<'_> {
+    /// Reads a FROM clause into a level of its own. The level is on the stack while later items are read, so that
+    /// LATERAL ones see it; the others only see outer levels.
+    pub(in crate::guard) fn from(&mut self, items: &[TableWithJoins]) -> Outcome<()> {
+        self.levels.push(Level::default());
+        for item in items {
+            self.table_with_joins(item)?;
+        }
+        Ok(())
+    }
+
+    fn table_with_joins(&mut self, item: &TableWithJoins) -> Outcome<()> {
+        let begin = self.entry_count();
+        self.table_factor(&item.relation)?;
+        for join in &item.joins {
+            self.join(join, begin)?;
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, join: &Join, begin: usize) -> Outcome<()> {
+        if join.global {
+            return Err(not_allowed("GLOBAL JOIN"));
+        }
+        let middle = self.entry_count();
+        self.table_factor(&join.relation)?;
+        let end = self.entry_count();
+        use JoinOperator as J;
+        let Some(constraint) = constraint(&join.join_operator) else {
+            return Err(not_allowed("this kind of join"));
+        };
+        let nullable = match &join.join_operator {
+            J::Left(_) | J::LeftOuter(_) => Some(middle..end),
+            J::Right(_) | J::RightOuter(_) => Some(begin..middle),
+            J::FullOuter(_) => Some(begin..end),
+            _ => None,
+        };
+        if let (Some(level), Some(nullable)) = (self.levels.last_mut(), nullable) {
+            for entry in level.entries.get_mut(nullable).unwrap_or_default() {
+                entry.nullable = true;
+            }
+        }
+        match constraint {
+            JoinConstraint::Using(_) | JoinConstraint::Natural => self.merged_columns(),
+            JoinConstraint::On(_) | JoinConstraint::None => Ok(()),
+        }
+    }
+
+    /// Reads the ON conditions, once all the names beside them are known.
+    pub(in crate::guard) fn join_conditions(&mut self, items: &[TableWithJoins]) -> Outcome<bool> {
+        let mut total = true;
+        for item in items {
+            total &= self.conditions_inside(&item.relation)?;
+            for join in &item.joins {
+                total &= self.conditions_inside(&join.relation)?;
+                if let Some(JoinConstraint::On(condition)) = constraint(&join.join_operator) {
+                    total &= self.on_condition(condition)?;
+                }
+            }
+        }
+        Ok(total)
+    }
+
+    fn conditions_inside(&mut self, factor: &TableFactor) -> Outcome<bool> {
+        match factor {
+            TableFactor::NestedJoin { table_with_joins, alias: None } => {
+                self.join_conditions(std::slice::from_ref(table_with_joins))
+            }
+            // Those under an alias were read where their names were in sight; whether they were total is not kept.
+            TableFactor::NestedJoin { alias: Some(_), .. } => Ok(false),
+            TableFactor::Table { args: None, .. } => Ok(true),
+            TableFactor::Derived { subquery, .. } => Ok(self.shape(subquery).is_some_and(|shape| shape.total)),
+            _ => Ok(false),
+        }
+    }
+
+    /// USING and NATURAL compare by `=` where no CASE can be put around it, so it has to be PostgreSQL's own.
+    fn merged_columns(&self) -> Outcome<()> {
+        if self.ruleset.operator_is_redefined("=") {
+            return Err(Rejection::new(Code::OperatorNotAllowed, "JOIN … USING and NATURAL JOIN are not allowed here")
+                .detail("The database defines an operator = of its own, which they might use.")
+                .hint("Write the join condition with ON."));
+        }
+        Ok(())
+    }
+
+    fn hide_level(&mut self, hidden: bool) {
+        // A join under an alias stands in the FROM clause around it.
+        for level in self.levels.iter_mut().rev() {
+            level.hidden = hidden;
+            if !level.in_join {
+                break;
+            }
+        }
+    }
+
+    fn entry_count(&self) -> usize {
+        self.levels.last().map_or(0, |level| level.entries.len())
+    }
+
+    fn push_entry(&mut self, entry: Entry) -> Outcome<()> {
+        let Some(level) = self.levels.last_mut() else {
+            return Err(Rejection::new(Code::ReadingsDisagree, "relation outside of a FROM clause"));
+        };
+        level.entries.push(entry);
+        Ok(())
+    }
+
+    fn table_factor(&mut self, factor: &TableFactor) -> Outcome<()> {
+        match factor {
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                with_hints,
+                version: None,
+                with_ordinality: false,
+                partitions,
+                json_path: None,
+                sample: None,
+                index_hints,
+            } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
+                let entry = self.relation(name, alias.as_ref())?;
+                self.push_entry(entry)
+            }
+            TableFactor::Table {
+                name,
+                alias,
+                args: Some(TableFunctionArgs { args, settings: None }),
+                with_hints,
+                version: None,
+                with_ordinality: _,
+                partitions,
+                json_path: None,
+                sample: None,
+                index_hints,
+            } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
+                self.function_in_from(name, args, alias.as_ref())
+            }
+            TableFactor::Function { lateral: _, name, args, with_ordinality: _, alias } => {
+                self.function_in_from(name, args, alias.as_ref())
+            }
+            TableFactor::Derived { lateral, subquery, alias, sample: None } => {
+                let mark = self.touched.len();
+                self.hide_level(!lateral);
+                let columns = self.subquery(subquery)?;
+                self.hide_level(false);
+                let tables = self.touched.get(mark..).unwrap_or_default().to_vec();
+                let entry = plain_entry(None, columns, fences(tables));
+                let entry = self.alias(entry, alias.as_ref());
+                self.push_entry(entry)
+            }
+            TableFactor::UNNEST {
+                alias,
+                array_exprs,
+                with_offset: false,
+                with_offset_alias: None,
+                with_ordinality: _,
+            } => {
+                for expression in array_exprs {
+                    self.expression(expression)?;
+                }
+                let entry = function_entry("unnest".to_owned());
+                let entry = self.alias(entry, alias.as_ref());
+                self.push_entry(entry)
+            }
+            TableFactor::NestedJoin { table_with_joins, alias } => self.nested_join(table_with_joins, alias.as_ref()),
+            TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
+                Err(not_allowed("TABLESAMPLE").detail("A sample depends on where the rows of all tenants lie on disk."))
+            }
+            _ => Err(not_allowed("this kind of FROM item")),
+        }
+    }
+
+    /// `(a JOIN b …)`, or with an alias, which hides the names inside.
+    fn nested_join(&mut self, join: &TableWithJoins, alias: Option<&TableAlias>) -> Outcome<()> {
+        let Some(alias) = alias else {
+            return self.table_with_joins(join);
+        };
+        let mark = self.touched.len();
+        self.levels.push(Level { in_join: true, ..Level::default() });
+        self.table_with_joins(join)?;
+        self.join_conditions(std::slice::from_ref(join))?;
+        let inner = self.levels.pop().unwrap_or_default();
+        let columns = inner.entries.iter().map(|entry| entry.columns.clone()).collect::<Option<Vec<_>>>();
+        let tables = self.touched.get(mark..).unwrap_or_default().to_vec();
+        // The merged columns of USING and NATURAL stand once, in another order: not worth knowing exactly.
+        let columns = if has_merged_columns(join) { None } else { columns.map(|columns| columns.concat()) };
+        let entry = plain_entry(None, columns, fences(tables));
+        let entry = self.alias(entry, Some(alias));
+        self.push_entry(entry)
+    }
+
+    fn function_in_from(&mut self, name: &ObjectName, args: &[FunctionArg], alias: Option<&TableAlias>) -> Outcome<()> {
+        let function = self.function_name(name, args.len())?;
+        for argument in args {
+            match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expression))
+                | FunctionArg::Named { arg: FunctionArgExpr::Expr(expression), .. } => self.expression(expression)?,
+                _ => return Err(not_allowed("this form of argument")),
+            }
+        }
+        if let Some(alias) = alias {
+            for column in &alias.columns {
+                if let Some(data_type) = &column.data_type {
+                    self.data_type(data_type)?;
+                }
+            }
+        }
+        let entry = self.alias(function_entry(function), alias);
+        self.push_entry(entry)
+    }
+
+    pub(in crate::guard) fn alias(&self, entry: Entry, alias: Option<&TableAlias>) -> Entry {
+        match alias {
+            None => entry,
+            Some(alias) => {
+                let columns: Vec<String> = alias.columns.iter().map(|column| ident_value(&column.name)).collect();
+                entry.aliased(ident_value(&alias.name), &columns)
+            }
+        }
+    }
+}
+
+pub(in crate::guard) fn plain_entry(
+    name: Option<String>,
+    columns: Option<Vec<OutputColumn>>,
+    protection: Protection,
+) -> Entry {
+    Entry {
+        name,
+        unaliased: None,
+        relation: None,
+        columns,
+        protection,
+        nullable: false,
+        function_columns: None,
+        primary_key: Vec::new(),
+    }
+}
+
+fn function_entry(name: String) -> Entry {
+    let function_columns = Some(vec![name.clone()]);
+    Entry { function_columns, ..plain_entry(Some(name), None, Protection::None) }
+}
+
+pub(in crate::guard) fn fences(tables: Vec<usize>) -> Protection {
+    if tables.is_empty() { Protection::None } else { Protection::Fence { tables } }
+}
+
+/// The constraint of the joins that PostgreSQL knows; `None` for other dialects' joins.
+fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
+    use JoinOperator as J;
+    match operator {
+        J::Join(constraint)
+        | J::Inner(constraint)
+        | J::CrossJoin(constraint)
+        | J::Left(constraint)
+        | J::LeftOuter(constraint)
+        | J::Right(constraint)
+        | J::RightOuter(constraint)
+        | J::FullOuter(constraint) => Some(constraint),
+        _ => None,
+    }
+}
+
+fn has_merged_columns(join: &TableWithJoins) -> bool {
+    let nested = |factor: &TableFactor| matches!(factor, TableFactor::NestedJoin { .. });
+    let merged = |join: &Join| {
+        !matches!(constraint(&join.join_operator), Some(JoinConstraint::On(_) | JoinConstraint::None))
+            || nested(&join.relation)
+    };
+    nested(&join.relation) || join.joins.iter().any(merged)
+}
+
+pub(in crate::guard) fn not_allowed(what: &str) -> Rejection {
+    Rejection::new(Code::FeatureNotAllowed, format!("{what} is not allowed"))
+}
+
+/// The kinds that a name list takes from a query whose columns it renames.
+pub(in crate::guard) fn renamed(columns: Option<Vec<OutputColumn>>, names: &[String]) -> Option<Vec<OutputColumn>> {
+    let mut columns = columns?;
+    for (column, name) in columns.iter_mut().zip(names) {
+        column.name.clone_from(name);
+    }
+    Some(columns)
+}

@@ -1,0 +1,129 @@
+//! Function calls: what is not listed is not called. The list is by name, all overloads of `pg_catalog`.
+
+use crate::guard::kind::Kind;
+
+/// What the guard knows of a function of `pg_catalog` that clients may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::guard) enum Listed {
+    /// Fails on no argument of the type that [`total_result`] asks for, and touches nothing.
+    Total,
+    Ordinary,
+    Aggregate,
+    Window,
+}
+
+/// `None`: not for clients.
+///
+/// Left out on purpose, among others: everything that runs SQL held in a string (`query_to_xml`, `ts_stat`,
+/// `ts_rewrite`, `cursor_to_xml`, …), takes a relation's name (`has_*_privilege`, `to_reg*`, `nextval`, sizes), reads
+/// or writes files, large objects, settings, other backends, locks, notifications, snapshots and counters.
+pub(in crate::guard) fn listed(name: &str) -> Option<Listed> {
+    let has = |list: &[&str]| list.iter().any(|line| line.split(' ').any(|entry| entry == name));
+    if has(TOTAL) {
+        Some(Listed::Total)
+    } else if has(AGGREGATES) {
+        Some(Listed::Aggregate)
+    } else if has(WINDOWS) {
+        Some(Listed::Window)
+    } else if has(ORDINARY) {
+        Some(Listed::Ordinary)
+    } else {
+        None
+    }
+}
+
+/// The grammar's own forms, which no schema can redefine: never qualified, since `pg_catalog.coalesce` does not exist.
+pub(in crate::guard) fn is_grammar_form(name: &str) -> bool {
+    matches!(
+        name,
+        "coalesce"
+            | "nullif"
+            | "greatest"
+            | "least"
+            | "row"
+            | "grouping"
+            | "current_date"
+            | "current_time"
+            | "current_timestamp"
+            | "localtime"
+            | "localtimestamp"
+            | "current_schema"
+    )
+}
+
+/// What a call gives, if it is total on arguments of these kinds.
+///
+/// Each with its reason: `lower`, `upper` map characters; `length` and its like count; `btrim` and its like cut;
+/// `md5` hashes; `concat` joins by output functions; the clock functions take nothing; `jsonb_typeof` names;
+/// `isfinite` tests; `pg_typeof` names.
+pub(in crate::guard) fn total_result(name: &str, arguments: &[Kind]) -> Option<Kind> {
+    let all_text = arguments.iter().all(|kind| matches!(kind, Kind::Text | Kind::Untyped)) && !arguments.is_empty();
+    match name {
+        "lower" | "upper" | "btrim" | "ltrim" | "rtrim" | "md5" | "reverse" => all_text.then_some(Kind::Text),
+        "length" | "char_length" | "character_length" | "octet_length" | "bit_length" => {
+            all_text.then_some(Kind::Number)
+        }
+        "now" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp" => {
+            arguments.is_empty().then_some(Kind::TimestampTz)
+        }
+        "starts_with" => all_text.then_some(Kind::Boolean),
+        "jsonb_typeof" => matches!(arguments, [Kind::Jsonb]).then_some(Kind::Text),
+        "isfinite" => matches!(arguments, [Kind::Date | Kind::Timestamp | Kind::TimestampTz | Kind::Interval])
+            .then_some(Kind::Boolean),
+        _ => None,
+    }
+}
+
+const TOTAL: &[&str] = &[
+    "lower upper btrim ltrim rtrim md5 reverse length char_length character_length octet_length bit_length",
+    "now transaction_timestamp statement_timestamp clock_timestamp starts_with jsonb_typeof isfinite",
+];
+
+const ORDINARY: &[&str] = &[
+    "coalesce nullif greatest least row grouping current_date current_time current_timestamp localtime localtimestamp",
+    "json_object",
+    "abs acos acosd acosh asin asind asinh atan atan2 atan2d atand atanh cbrt ceil ceiling cos cosd cosh cot cotd",
+    "degrees div exp factorial floor gcd lcm ln log log10 min_scale mod pi pow power radians random round scale",
+    "setseed sign sin sind sinh sqrt tan tand tanh trim_scale trunc width_bucket",
+    "ascii chr concat concat_ws convert_from convert_to decode encode format initcap left lpad normalize overlay",
+    "parse_ident position quote_ident quote_literal quote_nullable regexp_count regexp_instr regexp_like",
+    "regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table regexp_substr repeat",
+    "replace right rpad sha224 sha256 sha384 sha512 similar_to_escape split_part string_to_array string_to_table",
+    "strpos substr substring text to_ascii to_char to_hex translate trim unistr varchar get_bit get_byte set_bit",
+    "set_byte bit_count",
+    "age date date_bin date_part date_trunc extract justify_days justify_hours justify_interval make_date",
+    "make_interval make_time make_timestamp make_timestamptz timeofday timezone to_date to_number to_timestamp",
+    "overlaps",
+    "array_append array_cat array_dims array_fill array_length array_lower array_ndims array_position",
+    "array_positions array_prepend array_remove array_replace array_to_json array_to_string array_to_tsvector",
+    "array_upper cardinality trim_array unnest generate_series generate_subscripts",
+    "json_array_elements json_array_elements_text json_array_length json_build_array json_build_object json_each",
+    "json_each_text json_extract_path json_extract_path_text json_object_keys json_populate_record",
+    "json_populate_recordset json_strip_nulls json_to_record json_to_recordset json_typeof",
+    "jsonb_array_elements jsonb_array_elements_text jsonb_array_length jsonb_build_array jsonb_build_object",
+    "jsonb_each jsonb_each_text jsonb_extract_path jsonb_extract_path_text jsonb_insert jsonb_object",
+    "jsonb_object_keys jsonb_path_exists jsonb_path_exists_tz jsonb_path_match jsonb_path_match_tz jsonb_path_query",
+    "jsonb_path_query_array jsonb_path_query_array_tz jsonb_path_query_first jsonb_path_query_first_tz",
+    "jsonb_path_query_tz jsonb_populate_record jsonb_populate_recordset jsonb_pretty jsonb_set jsonb_set_lax",
+    "jsonb_strip_nulls jsonb_to_record jsonb_to_recordset row_to_json to_json to_jsonb",
+    "numnode phraseto_tsquery plainto_tsquery querytree setweight strip to_tsquery to_tsvector ts_delete ts_filter",
+    "ts_headline ts_rank ts_rank_cd tsquery_phrase tsvector_to_array websearch_to_tsquery jsonb_to_tsvector",
+    "json_to_tsvector",
+    "isempty lower_inc lower_inf upper_inc upper_inf range_merge int4range int8range numrange daterange tsrange",
+    "tstzrange int4multirange int8multirange nummultirange datemultirange tsmultirange tstzmultirange multirange",
+    "abbrev broadcast family host hostmask inet_merge inet_same_family masklen netmask network set_masklen macaddr8_set7bit",
+    "area bound_box box center circle diagonal diameter height isclosed isopen line lseg npoints path pclose point",
+    "polygon popen radius slope width",
+    "gen_random_uuid num_nonnulls num_nulls pg_typeof pg_sleep enum_first enum_last enum_range",
+    "current_database current_schema version pg_advisory_unlock_all",
+];
+
+const AGGREGATES: &[&str] = &[
+    "array_agg avg bit_and bit_or bit_xor bool_and bool_or count every json_agg json_object_agg jsonb_agg",
+    "jsonb_object_agg max min range_agg range_intersect_agg string_agg sum corr covar_pop covar_samp regr_avgx",
+    "regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy stddev stddev_pop",
+    "stddev_samp variance var_pop var_samp mode percentile_cont percentile_disc",
+];
+
+const WINDOWS: &[&str] =
+    &["row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value"];

@@ -1,0 +1,197 @@
+//! INSERT: every row gets the session's tenant, or the statement is refused.
+
+use std::ops::Range;
+
+use sqlparser::ast::{Insert, Query, SetExpr, TableObject};
+
+use crate::catalog::Key;
+use crate::guard::decision::{Access, LensKind, TenantValue};
+use crate::guard::foreign::foreign_insert;
+use crate::guard::from::not_allowed;
+use crate::guard::rejection::{Code, Rejection};
+use crate::guard::relation::{primary_key, undeclared};
+use crate::guard::rows::mismatch;
+use crate::guard::ruleset::{Lens, RelationRule, TenantColumn};
+use crate::guard::scope::{Entry, Level, Protection};
+use crate::guard::tenant_column::literal;
+use crate::guard::walk::{Outcome, QueryShape, Walk, quote_name, table_columns};
+use crate::sql::{ident_value, quote_identifier, token_range};
+
+/// The columns that an INSERT supplies, and what the tenant's is to be.
+struct Supplied<'a> {
+    names: Vec<String>,
+    tenant: Option<(&'a TenantColumn, TenantValue)>,
+}
+
+impl Walk<'_> {
+    pub(in crate::guard) fn insert(&mut self, insert: &Insert) -> Outcome<QueryShape> {
+        foreign_insert(insert)?;
+        self.writes = true;
+        let TableObject::TableName(name) = &insert.table else {
+            return Err(not_allowed("this form of INSERT"));
+        };
+        let rule = self.target_rule(name)?;
+        let tokens = self.name_tokens(name)?;
+        self.writable(rule, &tokens)?;
+        self.replace(tokens.clone(), quote_name(&rule.relation.qualified_name()));
+        let tenant = match &rule.lens {
+            Lens::Scoped(column) => Some((column, self.tenant_value(rule, column)?)),
+            Lens::Shared | Lens::Undeclared(_) => None,
+        };
+        self.record(rule, lens_kind(rule), Access::Insert);
+        let alias = insert.table_alias.as_ref().map(|alias| &alias.alias);
+        let name_end = alias.and_then(|alias| token_range(alias.span)).map_or(tokens.end, |alias| alias.end);
+
+        if let Some(source) = &insert.source {
+            // The source sees nothing of the target.
+            self.query(source)?;
+        }
+        let supplied = self.supplied(insert, rule, tenant, name_end)?;
+        for column in &supplied.names {
+            self.record_column(&rule.relation.qualified_name(), column);
+        }
+        self.key_oracles(rule, &supplied.names)?;
+
+        let alias = alias.map_or_else(|| rule.relation.name.clone(), ident_value);
+        self.levels.push(Level { entries: vec![self.target_entry(rule, alias)], ..Level::default() });
+        if let Some(on) = &insert.on {
+            self.on_conflict(rule, on, &supplied.names)?;
+        }
+        let columns = match &insert.returning {
+            Some(items) => self.projection(items)?,
+            None => Some(Vec::new()),
+        };
+        self.levels.pop();
+        Ok(QueryShape { total: false, single_row: false, columns })
+    }
+
+    /// The column list, completed; each row's value for the tenant column, forced or checked.
+    fn supplied<'r>(
+        &mut self,
+        insert: &Insert,
+        rule: &'r RelationRule,
+        tenant: Option<(&'r TenantColumn, TenantValue)>,
+        name_end: usize,
+    ) -> Outcome<Supplied<'r>> {
+        let Some(source) = &insert.source else {
+            if let Some((column, value)) = &tenant {
+                self.default_values(name_end, column, value)?;
+            }
+            return Ok(Supplied { names: Vec::new(), tenant });
+        };
+        let mut supplied = Supplied { names: Vec::new(), tenant };
+        let explicit = !insert.columns.is_empty();
+        if explicit {
+            for column in &insert.columns {
+                let parts = self.name_parts(column)?;
+                let [only] = parts.as_slice() else {
+                    return Err(not_allowed("INSERT into a part of a column"));
+                };
+                supplied.names.push(only.clone());
+            }
+        } else {
+            let width = self.width(source).ok_or_else(|| {
+                not_allowed("INSERT without a column list from this query").hint("Name the columns after the table.")
+            })?;
+            supplied.names = rule.relation.columns.iter().take(width).map(|column| column.name.clone()).collect();
+        }
+        let Some((column, value)) = &supplied.tenant else { return Ok(supplied) };
+        let place = supplied.names.iter().position(|name| name == &column.name);
+        let literal = literal(column, value);
+        match place {
+            Some(_) if self.expands_rows => return Err(mismatch(column)),
+            Some(place) => self.check_query(source, place, column, value, &mut Vec::new())?,
+            None => self.append_to_arms(&source.body, &literal)?,
+        }
+        let mut list: Vec<String> = supplied.names.iter().map(|name| quote_identifier(name)).collect();
+        if place.is_none() {
+            list.push(quote_identifier(&column.name));
+        }
+        if !explicit {
+            self.after(name_end - 1, format!("({})", list.join(", ")));
+        } else if place.is_none() {
+            let last = insert.columns.last().map(|column| self.name_tokens(column)).transpose()?;
+            let last = last.ok_or_else(|| Rejection::new(Code::ReadingsDisagree, "a column list without a place"))?;
+            self.after(last.end - 1, format!(", {}", quote_identifier(&column.name)));
+        }
+        Ok(supplied)
+    }
+
+    /// `INSERT INTO t DEFAULT VALUES`.
+    fn default_values(&mut self, at: usize, column: &TenantColumn, value: &TenantValue) -> Outcome<()> {
+        if !(self.tokens.is_word(at, "default") && self.tokens.is_word(at + 1, "values")) {
+            return Err(not_allowed("this form of INSERT"));
+        }
+        let text = format!("({}) VALUES ({})", quote_identifier(&column.name), literal(column, value));
+        self.replace(at..at + 2, text);
+        Ok(())
+    }
+
+    /// How many columns a source has, where that can be told.
+    fn width(&self, source: &Query) -> Option<usize> {
+        match source.body.as_ref() {
+            SetExpr::Values(values) => values.rows.iter().map(|row| row.content.len()).max(),
+            _ => self.shape(source)?.columns.as_ref().map(Vec::len),
+        }
+    }
+
+    pub(in crate::guard) fn writable(&self, rule: &RelationRule, tokens: &Range<usize>) -> Outcome<()> {
+        let name = &rule.relation.name;
+        if let Lens::Undeclared(kind) = &rule.lens {
+            return Err(undeclared(kind, name).at(self.position(tokens.start)));
+        }
+        match &rule.read_only {
+            None => Ok(()),
+            Some(reason) => {
+                Err(Rejection::new(Code::RelationReadOnly, format!("relation \"{name}\" cannot be written here"))
+                    .detail(format!("For Partywall, {reason}."))
+                    .at(self.position(tokens.start)))
+            }
+        }
+    }
+
+    pub(in crate::guard) fn target_entry(&self, rule: &RelationRule, name: String) -> Entry {
+        let relation = rule.relation.qualified_name();
+        let protection = match &rule.lens {
+            Lens::Scoped(tenant_column) => {
+                Protection::Target { column: tenant_column.name.clone(), tenant_column: tenant_column.clone() }
+            }
+            Lens::Shared | Lens::Undeclared(_) => Protection::None,
+        };
+        Entry {
+            unaliased: (name == rule.relation.name).then(|| relation.clone()),
+            name: Some(name),
+            relation: Some(relation),
+            columns: Some(table_columns(rule, self.ruleset)),
+            protection,
+            nullable: false,
+            function_columns: None,
+            primary_key: primary_key(rule),
+        }
+    }
+
+    /// `key_oracles = "refuse"`: keys without the tenant column may not be supplied.
+    pub(in crate::guard) fn key_oracles(&self, rule: &RelationRule, supplied: &[String]) -> Outcome<()> {
+        // What an expression is made of is not known here: any column could be in it.
+        let supplies = |key: &Key| {
+            key.columns.iter().any(|column| supplied.contains(column)) || (key.has_expressions && !supplied.is_empty())
+        };
+        match rule.refused_keys.iter().find(|key| supplies(key)) {
+            None => Ok(()),
+            Some(key) => Err(Rejection::new(
+                Code::KeyOracle,
+                format!("values for key \"{}\" cannot be supplied", key.name),
+            )
+            .detail("The key is shared by all tenants, so that its errors would tell whether a value exists elsewhere.")
+            .hint("Leave its columns to their defaults, or have the key made to include the tenant column.")),
+        }
+    }
+}
+
+pub(in crate::guard) fn lens_kind(rule: &RelationRule) -> LensKind {
+    match rule.lens {
+        Lens::Scoped(_) => LensKind::Scoped,
+        Lens::Shared => LensKind::Shared,
+        Lens::Undeclared(_) => LensKind::View,
+    }
+}

@@ -1,0 +1,324 @@
+//! Queries: WITH, set operations, SELECT, VALUES, and what each tells of itself to the query around it.
+
+use sqlparser::ast::{
+    Cte, CteAsMaterialized, Distinct, Expr, Fetch, GroupByExpr, LimitClause, NamedWindowExpr, OrderBy, OrderByExpr,
+    OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, Values, With,
+};
+
+use crate::guard::foreign::{foreign_query, foreign_select, foreign_wildcard};
+use crate::guard::from::{not_allowed, renamed};
+use crate::guard::function::{Listed, listed};
+use crate::guard::kind::Kind;
+use crate::guard::rejection::{Code, Rejection};
+use crate::guard::scope::OutputColumn;
+use crate::guard::statement::merge_refused;
+use crate::guard::walk::{CteEntry, CteStanding, Outcome, QueryShape, Walk};
+use crate::sql::clauses::{Block, Clauses};
+use crate::sql::{ident_value, token_range};
+
+impl Walk<'_> {
+    /// A query inside another: its output columns, where they are known.
+    pub(in crate::guard) fn subquery(&mut self, query: &Query) -> Outcome<Option<Vec<OutputColumn>>> {
+        Ok(self.query(query)?.columns)
+    }
+
+    /// What was learnt of a query that has been read.
+    pub(in crate::guard) fn shape(&self, query: &Query) -> Option<&QueryShape> {
+        self.queries.get(&std::ptr::from_ref(query).addr())
+    }
+
+    pub(in crate::guard) fn query(&mut self, query: &Query) -> Outcome<QueryShape> {
+        foreign_query(query)?;
+        let ctes = self.ctes.len();
+        if let Some(with) = &query.with {
+            self.with(with)?;
+        }
+        let levels = self.levels.len();
+        let mark = self.references.len();
+        // A lone SELECT leaves its level on the stack, since ORDER BY sees its columns.
+        let mut shape = match query.body.as_ref() {
+            SetExpr::Select(select) => self.select(select)?,
+            body => self.set_expression(body)?,
+        };
+        let limited = self.tail(query)?;
+        if let SetExpr::Select(select) = query.body.as_ref() {
+            self.functional_dependency(select, mark)?;
+        }
+        self.levels.truncate(levels);
+        self.ctes.truncate(ctes);
+        shape.total &= !limited && query.locks.is_empty() && query.with.is_none();
+        self.queries.insert(std::ptr::from_ref(query).addr(), shape.clone());
+        Ok(shape)
+    }
+
+    fn with(&mut self, with: &With) -> Outcome<()> {
+        let first = self.ctes.len();
+        if with.recursive {
+            // Every name is in sight in every body. What a body sees of itself is rows already computed.
+            for cte in &with.cte_tables {
+                let name = ident_value(&cte.alias.name);
+                let standing = CteStanding::Ahead { used: false };
+                self.ctes.push(CteEntry { name, columns: None, tables: Vec::new(), standing });
+            }
+        }
+        for (at, cte) in with.cte_tables.iter().enumerate() {
+            let standing = self.ctes.get_mut(first + at).filter(|_| with.recursive);
+            let standing = standing.map(|entry| std::mem::replace(&mut entry.standing, CteStanding::Known));
+            let entry = self.cte(cte, with.recursive)?;
+            if with.recursive {
+                if standing == Some(CteStanding::Ahead { used: true }) {
+                    // A query before it has been read without knowing what its conditions are pushed down to.
+                    self.fence(&entry.tables);
+                }
+                if let Some(place) = self.ctes.get_mut(first + at) {
+                    *place = entry;
+                }
+            } else {
+                self.ctes.push(entry);
+            }
+        }
+        Ok(())
+    }
+
+    fn cte(&mut self, cte: &Cte, recursive: bool) -> Outcome<CteEntry> {
+        if cte.from.is_some() {
+            return Err(not_allowed("WITH … FROM"));
+        }
+        let mark = self.touched.len();
+        let shape = self.query(&cte.query)?;
+        let mut tables = self.touched.get(mark..).unwrap_or_default().to_vec();
+        tables.sort_unstable();
+        tables.dedup();
+        let names: Vec<String> = cte.alias.columns.iter().map(|column| ident_value(&column.name)).collect();
+        let writes = !matches!(
+            cte.query.body.as_ref(),
+            SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::SetOperation { .. } | SetExpr::Values(_)
+        );
+        // Conditions from outside are pushed only into a CTE that is inlined: a plain SELECT, not materialized.
+        if writes || matches!(cte.materialized, Some(CteAsMaterialized::Materialized)) {
+            tables.clear();
+        }
+        // A name of a recursive WITH may stand for rows of an earlier round: its kinds are not known.
+        let columns = if recursive { None } else { renamed(shape.columns, &names) };
+        Ok(CteEntry { name: ident_value(&cte.alias.name), columns, tables, standing: CteStanding::Known })
+    }
+
+    /// ORDER BY, LIMIT, OFFSET, FETCH, FOR UPDATE. True: the number of rows is limited.
+    fn tail(&mut self, query: &Query) -> Outcome<bool> {
+        if let Some(OrderBy { kind, interpolate }) = &query.order_by {
+            match kind {
+                OrderByKind::Expressions(expressions) if interpolate.is_none() => self.order_by(expressions)?,
+                _ => return Err(not_allowed("this form of ORDER BY")),
+            }
+        }
+        let mut limited = false;
+        match &query.limit_clause {
+            None => {}
+            Some(LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => {
+                limited = limit.is_some() || offset.is_some();
+                for expression in limit.iter().chain(offset.iter().map(|offset| &offset.value)) {
+                    self.expression(expression)?;
+                }
+            }
+            Some(_) => return Err(not_allowed("this form of LIMIT")),
+        }
+        if let Some(Fetch { percent, quantity, with_ties: _ }) = &query.fetch {
+            if *percent {
+                return Err(not_allowed("FETCH … PERCENT"));
+            }
+            limited = true;
+            if let Some(quantity) = quantity {
+                self.expression(quantity)?;
+            }
+        }
+        Ok(limited)
+    }
+
+    pub(in crate::guard) fn order_by(&mut self, expressions: &[OrderByExpr]) -> Outcome<()> {
+        for item in expressions {
+            if item.with_fill.is_some() {
+                return Err(not_allowed("WITH FILL"));
+            }
+            self.expression(&item.expr)?;
+        }
+        Ok(())
+    }
+
+    pub(in crate::guard) fn set_expression(&mut self, body: &SetExpr) -> Outcome<QueryShape> {
+        match body {
+            SetExpr::Select(select) => {
+                let levels = self.levels.len();
+                let mark = self.references.len();
+                let shape = self.select(select)?;
+                self.functional_dependency(select, mark)?;
+                self.levels.truncate(levels);
+                Ok(shape)
+            }
+            SetExpr::Query(query) => self.query(query),
+            SetExpr::SetOperation { left, right, .. } => {
+                let left = self.set_expression(left)?;
+                let right = self.set_expression(right)?;
+                let columns = match (left.columns, right.columns) {
+                    (Some(left), Some(right)) if left.len() == right.len() => Some(both(left, &right)),
+                    _ => None,
+                };
+                Ok(QueryShape { total: false, single_row: false, columns })
+            }
+            SetExpr::Values(values) => self.values(values),
+            SetExpr::Insert(Statement::Insert(insert)) => self.insert(insert),
+            SetExpr::Update(Statement::Update(update)) => self.update(update),
+            SetExpr::Delete(Statement::Delete(delete)) => self.delete(delete),
+            SetExpr::Merge(_) => Err(merge_refused()),
+            _ => Err(Rejection::new(Code::NotParsed, "this form of query is not understood")),
+        }
+    }
+
+    fn values(&mut self, values: &Values) -> Outcome<QueryShape> {
+        if values.explicit_row || values.value_keyword {
+            return Err(not_allowed("VALUES ROW"));
+        }
+        for row in &values.rows {
+            for value in &row.content {
+                self.expression(value)?;
+            }
+        }
+        let width = values.rows.first().map_or(0, |row| row.content.len());
+        let columns =
+            (1..=width).map(|at| OutputColumn { name: format!("column{at}"), kind: Kind::Unknown, total: true });
+        Ok(QueryShape { total: false, single_row: false, columns: Some(columns.collect()) })
+    }
+
+    /// Reads a SELECT and leaves its level on the stack.
+    fn select(&mut self, select: &Select) -> Outcome<QueryShape> {
+        foreign_select(select)?;
+        let Some(keyword) = token_range(select.select_token.0.span).map(|range| range.start) else {
+            return Err(Rejection::new(Code::ReadingsDisagree, "a SELECT without a place in the statement"));
+        };
+        let Some(clauses) = Clauses::read(self.tokens, keyword, Block::Select) else {
+            return Err(Rejection::new(Code::ReadingsDisagree, "the clauses of the statement are not clear"));
+        };
+        let is_table = self.tokens.is_word(keyword, "table");
+        let agree = (is_table || clauses.from.is_some() != select.from.is_empty())
+            && clauses.where_.is_some() == select.selection.is_some()
+            && clauses.having.is_some() == select.having.is_some();
+        if !agree {
+            return Err(Rejection::new(Code::ReadingsDisagree, "the clauses of the statement are not clear"));
+        }
+        if is_table {
+            self.replace(keyword..keyword + 1, "SELECT * FROM");
+        }
+        self.from(&select.from)?;
+        let mut total = self.join_conditions(&select.from)?;
+        total &= self.conditions(clauses.where_.clone(), select.selection.as_ref())?;
+        total &= self.grouping(select)?;
+        if let Some(having) = &select.having {
+            self.having(having)?;
+            total = false;
+        }
+        if let Some(Distinct::On(expressions)) = &select.distinct {
+            for expression in expressions {
+                self.expression(expression)?;
+            }
+        }
+        for window in &select.named_window {
+            if let NamedWindowExpr::WindowSpec(spec) = &window.1 {
+                self.window_spec(spec)?;
+            }
+        }
+        let columns = self.projection(&select.projection)?;
+        let plain = matches!(&select.group_by, GroupByExpr::Expressions(list, _) if list.is_empty());
+        let single_row = plain
+            && select.having.is_none()
+            && select.distinct.is_none()
+            && matches!(select.projection.as_slice(), [item] if item_expression(item).is_some_and(|item| self.is_aggregate_call(item)));
+        Ok(QueryShape { total, single_row, columns })
+    }
+
+    fn grouping(&mut self, select: &Select) -> Outcome<bool> {
+        match &select.group_by {
+            GroupByExpr::Expressions(expressions, modifiers) if modifiers.is_empty() => {
+                for expression in expressions {
+                    self.expression(expression)?;
+                }
+                Ok(expressions.is_empty())
+            }
+            _ => Err(not_allowed("this form of GROUP BY")),
+        }
+    }
+
+    pub(in crate::guard) fn projection(&mut self, items: &[SelectItem]) -> Outcome<Option<Vec<OutputColumn>>> {
+        let mut columns = Some(Vec::new());
+        for item in items {
+            match item {
+                SelectItem::UnnamedExpr(expression) => {
+                    self.expression(expression)?;
+                    let output = self.output(expression_name(expression), expression);
+                    columns.iter_mut().for_each(|columns| columns.push(output.clone()));
+                }
+                SelectItem::ExprWithAlias { expr, alias } => {
+                    self.expression(expr)?;
+                    let output = self.output(ident_value(alias), expr);
+                    columns.iter_mut().for_each(|columns| columns.push(output.clone()));
+                }
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
+                    foreign_wildcard(options)?;
+                    let entry = self.qualified_wildcard(name)?;
+                    columns = columns.zip(entry).map(|(columns, entry)| [columns, entry].concat());
+                }
+                SelectItem::Wildcard(options) => {
+                    foreign_wildcard(options)?;
+                    let entries = self.wildcard();
+                    columns = columns.zip(entries).map(|(columns, entries)| [columns, entries].concat());
+                }
+                _ => return Err(not_allowed("this form of output column")),
+            }
+        }
+        Ok(columns.filter(|_| !self.expands_rows))
+    }
+
+    fn is_aggregate_call(&self, expression: &Expr) -> bool {
+        match expression {
+            Expr::Function(function) if function.over.is_none() => {
+                let name = function.name.0.last().and_then(|part| part.as_ident()).map(ident_value);
+                name.is_some_and(|name| listed(&name) == Some(Listed::Aggregate)) && self.is_of_this_level(function)
+            }
+            _ => false,
+        }
+    }
+
+    fn output(&self, name: String, expression: &Expr) -> OutputColumn {
+        let measure = self.measure(expression);
+        // What holds an aggregate is computed above the tenant's filter, and no condition on it is pushed below.
+        let total = measure.total || self.holds_aggregate(expression);
+        OutputColumn { name, kind: measure.kind, total }
+    }
+}
+
+/// What both arms of a set operation agree on.
+fn both(left: Vec<OutputColumn>, right: &[OutputColumn]) -> Vec<OutputColumn> {
+    let merge = |(left, right): (OutputColumn, &OutputColumn)| {
+        let kind = if left.kind == right.kind { left.kind } else { Kind::Unknown };
+        OutputColumn { name: left.name, kind, total: left.total && right.total }
+    };
+    left.into_iter().zip(right).map(merge).collect()
+}
+
+pub(in crate::guard) fn item_expression(item: &SelectItem) -> Option<&Expr> {
+    match item {
+        SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } => Some(expression),
+        _ => None,
+    }
+}
+
+/// The name that PostgreSQL gives to an output column without AS, in the cases that a query above can rely on.
+fn expression_name(expression: &Expr) -> String {
+    match expression {
+        Expr::Identifier(ident) => ident_value(ident),
+        Expr::CompoundIdentifier(idents) => idents.last().map(ident_value).unwrap_or_default(),
+        Expr::Function(function) => {
+            function.name.0.last().and_then(|part| part.as_ident()).map(ident_value).unwrap_or_default()
+        }
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => expression_name(expr),
+        _ => "?column?".to_owned(),
+    }
+}

@@ -1,0 +1,333 @@
+//! Policy compiled against a catalogue: what each relation, function, operator and type is to a client.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use crate::catalog::{CATALOG_FORMAT, Catalog, Key, QualifiedName, Reference, Relation, RelationKind, TypeKind};
+use crate::guard::grade::{Target, oracle_keys};
+use crate::guard::tenant_column::TenantType;
+use crate::policy::{KeyOracles, Policy, SensitiveClass, TableKind, TableRule};
+
+/// Policy compiled against a catalogue. Never changes; a reload swaps it whole.
+#[derive(Debug)]
+pub struct Ruleset {
+    policy_digest: String,
+    search_path: Vec<String>,
+    relations: HashMap<QualifiedName, RelationRule>,
+    /// Functions outside `pg_catalog` that may be called, by schema and name.
+    functions: HashMap<QualifiedName, Calls>,
+    /// Names of all functions outside `pg_catalog`: an unqualified call of one is ambiguous.
+    function_names: HashSet<String>,
+    column_names: HashSet<String>,
+    /// Operator symbols that somebody has defined anew and that no extension owns.
+    redefined_operators: HashSet<String>,
+    types: HashMap<QualifiedName, TypeKind>,
+}
+
+/// Which calls of a name can only mean overloads that the policy lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Calls {
+    /// Every overload is listed.
+    Any,
+    /// Calls with these numbers of arguments: every overload that is not listed takes fewer.
+    WithArguments(BTreeSet<usize>),
+}
+
+/// Something in a policy that does not fit the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The key in the policy file: `table."public.invoices".column`.
+    pub path: String,
+    pub message: String,
+}
+
+#[derive(Debug)]
+pub(in crate::guard) struct RelationRule {
+    pub(in crate::guard) relation: Relation,
+    pub(in crate::guard) lens: Lens,
+    pub(in crate::guard) sensitive: BTreeMap<String, SensitiveClass>,
+    /// Keys that may not be supplied, since they would tell of other tenants' values (`key_oracles = "refuse"`).
+    pub(in crate::guard) refused_keys: Vec<Key>,
+    /// Why it may not be written, where it may not.
+    pub(in crate::guard) read_only: Option<String>,
+}
+
+/// How a client reaches a relation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::guard) enum Lens {
+    Scoped(TenantColumn),
+    Shared,
+    /// A view, foreign table, … that nobody declared: exists, but there is no way through it.
+    Undeclared(&'static str),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::guard) struct TenantColumn {
+    pub(in crate::guard) name: String,
+    pub(in crate::guard) column_type: TenantType,
+    pub(in crate::guard) not_null: bool,
+}
+
+impl Ruleset {
+    /// Fails with every diagnostic where the policy does not fit the catalogue.
+    pub fn compile(policy: &Policy, catalog: &Catalog) -> Result<Self, Vec<Diagnostic>> {
+        let mut diagnostics = Vec::new();
+        if catalog.format != CATALOG_FORMAT {
+            let message = format!("the catalog's format is {}, this program reads {CATALOG_FORMAT}", catalog.format);
+            return Err(vec![Diagnostic { path: String::new(), message }]);
+        }
+        for name in policy.tables.keys() {
+            if !catalog.relations.iter().any(|relation| relation.qualified_name() == *name) {
+                let message = format!("there is no table or view {name} in database {}", catalog.database);
+                diagnostics.push(Diagnostic { path: format!("table.\"{name}\""), message });
+            }
+        }
+        let mut relations = HashMap::new();
+        for relation in &catalog.relations {
+            match compile_relation(policy, relation) {
+                Ok(Some(rule)) => {
+                    relations.insert(relation.qualified_name(), rule);
+                }
+                Ok(None) => {}
+                Err(found) => diagnostics.extend(found),
+            }
+        }
+        refuse_key_oracles(policy, &mut relations);
+        let functions = compile_functions(policy, catalog, &mut diagnostics);
+        if !diagnostics.is_empty() {
+            return Err(diagnostics);
+        }
+        let redefined = catalog.operators.iter().filter(|operator| operator.extension.is_none());
+        Ok(Self {
+            policy_digest: policy.digest.clone(),
+            search_path: policy.tenancy.search_path.clone(),
+            relations,
+            functions,
+            function_names: catalog.functions.iter().map(|function| function.name.clone()).collect(),
+            column_names: catalog
+                .relations
+                .iter()
+                .flat_map(|relation| &relation.columns)
+                .map(|column| column.name.clone())
+                .collect(),
+            redefined_operators: redefined.map(|operator| operator.name.clone()).collect(),
+            types: catalog
+                .types
+                .iter()
+                .map(|entry| (QualifiedName::new(&entry.schema, &entry.name), entry.kind))
+                .collect(),
+        })
+    }
+
+    pub fn policy_digest(&self) -> &str {
+        &self.policy_digest
+    }
+
+    /// Schemas in which unqualified names are looked up. The upstream session must have the same.
+    pub fn search_path(&self) -> &[String] {
+        &self.search_path
+    }
+
+    pub(in crate::guard) fn relation(&self, name: &QualifiedName) -> Option<&RelationRule> {
+        self.relations.get(name)
+    }
+
+    /// The first relation of that name on the search path, as the server would find it.
+    pub(in crate::guard) fn relation_on_path(&self, name: &str) -> Option<&RelationRule> {
+        self.search_path.iter().find_map(|schema| self.relations.get(&QualifiedName::new(schema, name)))
+    }
+
+    /// Whether a call with that many arguments can only mean a listed overload.
+    pub(in crate::guard) fn listed_function(&self, name: &QualifiedName, arguments: usize) -> bool {
+        match self.functions.get(name) {
+            None => false,
+            Some(Calls::Any) => true,
+            Some(Calls::WithArguments(counts)) => counts.contains(&arguments),
+        }
+    }
+
+    /// Where an unqualified call of a listed function leads.
+    pub(in crate::guard) fn function_on_path(&self, name: &str, arguments: usize) -> Option<QualifiedName> {
+        let mut candidates = self.search_path.iter().map(|schema| QualifiedName::new(schema, name));
+        candidates.find(|candidate| self.listed_function(candidate, arguments))
+    }
+
+    /// Of any relation of the catalogue, in reach or not.
+    pub(in crate::guard) fn has_column_named(&self, name: &str) -> bool {
+        self.column_names.contains(name)
+    }
+
+    pub(in crate::guard) fn has_function_named(&self, name: &str) -> bool {
+        self.function_names.contains(name)
+    }
+
+    pub(in crate::guard) fn operator_is_redefined(&self, symbol: &str) -> bool {
+        self.redefined_operators.contains(symbol)
+    }
+
+    pub(in crate::guard) fn type_kind(&self, name: &QualifiedName) -> Option<TypeKind> {
+        self.types.get(name).copied()
+    }
+
+    pub(in crate::guard) fn type_on_path(&self, name: &str) -> Option<(QualifiedName, TypeKind)> {
+        self.search_path.iter().find_map(|schema| {
+            let name = QualifiedName::new(schema, name);
+            self.types.get(&name).map(|kind| (name, *kind))
+        })
+    }
+}
+
+/// `None`: the relation does not exist for clients.
+fn compile_relation(policy: &Policy, relation: &Relation) -> Result<Option<RelationRule>, Vec<Diagnostic>> {
+    let name = relation.qualified_name();
+    let path = format!("table.\"{name}\"");
+    let rule = policy.tables.get(&name);
+    let declared = rule.and_then(|rule| rule.kind);
+    let own_column = rule.and_then(|rule| rule.column.as_deref());
+    let column = own_column.or(policy.tenancy.column.as_deref().filter(|column| relation.column(column).is_some()));
+    let lens = match (declared, column) {
+        (Some(TableKind::Hidden), _) => return Ok(None),
+        (Some(TableKind::Shared | TableKind::SharedWritable), _) => Lens::Shared,
+        (_, _) if !matches!(relation.kind, RelationKind::Table | RelationKind::PartitionedTable) => {
+            match relation.kind {
+                RelationKind::View => Lens::Undeclared("view"),
+                RelationKind::MaterializedView => Lens::Undeclared("materialized view"),
+                RelationKind::ForeignTable => Lens::Undeclared("foreign table"),
+                _ => return Ok(None),
+            }
+        }
+        (_, Some(column)) => Lens::Scoped(tenant_column(relation, column, &path)?),
+        (Some(TableKind::Scoped), None) => {
+            let message = "is to be scoped, but has no tenant column; name it with `column`".to_owned();
+            return Err(vec![Diagnostic { path, message }]);
+        }
+        (None, None) => return Ok(None),
+    };
+    let mut diagnostics = Vec::new();
+    for column in rule.iter().flat_map(|rule| rule.sensitive.keys()) {
+        if relation.column(column).is_none() {
+            let message = format!("there is no column \"{column}\" in {name}");
+            diagnostics.push(Diagnostic { path: format!("{path}.sensitive"), message });
+        }
+    }
+    if !diagnostics.is_empty() {
+        return Err(diagnostics);
+    }
+    let read_only = read_only(declared, rule, relation);
+    Ok(Some(RelationRule {
+        relation: relation.clone(),
+        lens,
+        sensitive: rule.map(|rule| rule.sensitive.clone()).unwrap_or_default(),
+        refused_keys: Vec::new(),
+        read_only,
+    }))
+}
+
+/// Finds the keys through which a client could learn of other tenants' values, where the policy refuses them.
+fn refuse_key_oracles(policy: &Policy, relations: &mut HashMap<QualifiedName, RelationRule>) {
+    let target = |reference: &Reference| match relations
+        .get(&QualifiedName::new(&reference.schema, &reference.name))
+        .map(|rule| &rule.lens)
+    {
+        Some(Lens::Scoped(column)) => Target::Scoped(&column.name),
+        Some(Lens::Shared) => Target::Shared,
+        Some(Lens::Undeclared(_)) | None => Target::Unreachable,
+    };
+    let refuses =
+        |name: &QualifiedName| policy.tables.get(name).is_some_and(|rule| rule.key_oracles == KeyOracles::Refuse);
+    let mut refused = Vec::new();
+    for (name, rule) in relations.iter().filter(|(name, _)| refuses(name)) {
+        if let Lens::Scoped(column) = &rule.lens {
+            let keys: Vec<Key> = oracle_keys(&rule.relation, &column.name, &target).cloned().collect();
+            refused.push((name.clone(), keys));
+        }
+    }
+    for (name, keys) in refused {
+        if let Some(rule) = relations.get_mut(&name) {
+            rule.refused_keys = keys;
+        }
+    }
+}
+
+fn tenant_column(relation: &Relation, column: &str, path: &str) -> Result<TenantColumn, Vec<Diagnostic>> {
+    let diagnostic = |message: String| vec![Diagnostic { path: format!("{path}.column"), message }];
+    let Some(found) = relation.column(column) else {
+        return Err(diagnostic(format!("there is no column \"{column}\" in {}", relation.qualified_name())));
+    };
+    if found.generated {
+        return Err(diagnostic(format!("\"{column}\" is a generated column and cannot be the tenant column")));
+    }
+    if found.nondeterministic_collation {
+        return Err(diagnostic(format!("\"{column}\" has a nondeterministic collation: two tenants could be equal")));
+    }
+    let column_type = (found.type_schema == "pg_catalog").then(|| TenantType::parse(&found.type_name)).flatten();
+    let Some(column_type) = column_type else {
+        let message = format!(
+            "\"{column}\" is of type {}.{}; a tenant column is text, varchar, uuid, smallint, integer or bigint",
+            found.type_schema, found.type_name
+        );
+        return Err(diagnostic(message));
+    };
+    Ok(TenantColumn { name: column.to_owned(), column_type, not_null: found.not_null })
+}
+
+fn read_only(declared: Option<TableKind>, rule: Option<&TableRule>, relation: &Relation) -> Option<String> {
+    if declared == Some(TableKind::Shared) {
+        return Some("it is shared by all tenants and declared as read-only".to_owned());
+    }
+    if let Some(name) = relation.rules.first() {
+        return Some(format!("rule \"{name}\" would rewrite the statement behind Partywall"));
+    }
+    let trusted = rule.map(|rule| rule.trusted_triggers.as_slice()).unwrap_or_default();
+    let untrusted = relation.triggers.iter().find(|trigger| !trusted.contains(trigger));
+    untrusted.map(|name| format!("trigger \"{name}\" is not among its trusted_triggers in the policy"))
+}
+
+fn compile_functions(
+    policy: &Policy,
+    catalog: &Catalog,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> HashMap<QualifiedName, Calls> {
+    let mut listed = HashMap::new();
+    for identity in policy.functions.keys() {
+        let name = &identity.function;
+        let path = format!("function.\"{name}({})\"", identity.arguments);
+        let overloads =
+            || catalog.functions.iter().filter(|entry| entry.schema == name.schema && entry.name == name.name);
+        if !overloads().any(|entry| entry.arguments == identity.arguments) {
+            let message = match overloads().next() {
+                Some(entry) => format!("there is no such function; there is {name}({})", entry.arguments),
+                None => "there is no such function".to_owned(),
+            };
+            diagnostics.push(Diagnostic { path, message });
+            continue;
+        }
+        // Which overload a call means depends on types that only the server knows, but none takes more arguments
+        // than it has parameters.
+        let is_listed = |arguments: &str| {
+            policy.functions.keys().any(|other| other.function == *name && other.arguments == arguments)
+        };
+        let unlisted: Vec<_> = overloads().filter(|entry| !is_listed(&entry.arguments)).collect();
+        let own = parameters(&identity.arguments);
+        match unlisted.iter().find(|entry| parameters(&entry.arguments) >= own || entry.arguments.contains("VARIADIC"))
+        {
+            Some(entry) => diagnostics.push(Diagnostic {
+                path,
+                message: format!("a call could also mean {name}({}), which is not listed; list both", entry.arguments),
+            }),
+            None if unlisted.is_empty() => {
+                listed.insert(name.clone(), Calls::Any);
+            }
+            None => {
+                let calls = listed.entry(name.clone()).or_insert_with(|| Calls::WithArguments(BTreeSet::new()));
+                if let Calls::WithArguments(counts) = calls {
+                    counts.insert(own);
+                }
+            }
+        }
+    }
+    listed
+}
+
+fn parameters(arguments: &str) -> usize {
+    if arguments.is_empty() { 0 } else { arguments.split(", ").count() }
+}

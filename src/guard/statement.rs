@@ -1,0 +1,182 @@
+//! One text, statement by statement: one arm a kind; what is not listed is refused.
+
+use sqlparser::ast::Statement as Tree;
+
+use crate::guard::decision::{CopyIn, Decision, Facts, Forward, GuardedSql, StatementClass, StatementFacts};
+use crate::guard::from::not_allowed;
+use crate::guard::rejection::{Code, Rejection};
+use crate::guard::ruleset::Ruleset;
+use crate::guard::verify::verify;
+use crate::guard::walk::{Outcome, Walk};
+use crate::guard::{Protocol, Request, setting};
+use crate::sql::{Body, ReadError, ReadErrorKind, Script, Statement, TokenKind, normalize, with_script};
+
+/// Decides one text of SQL for one identity.
+pub fn decide(ruleset: &Ruleset, request: &Request<'_>) -> Decision {
+    with_script(request.sql, request.limits, |read| match read {
+        Ok(script) => decide_script(ruleset, request, script),
+        Err(error) => Decision::Reject { rejection: read_error(error), facts: Facts::default() },
+    })
+}
+
+fn decide_script(ruleset: &Ruleset, request: &Request<'_>, script: &Script<'_>) -> Decision {
+    let mut facts = Facts { statements: Vec::new(), normalized: normalize(&script.tokens) };
+    let mut walk = Walk::new(ruleset, request, &script.tokens);
+    let outcome = several(request, script)
+        .and_then(|()| parameter_types(request))
+        .and_then(|()| operators(ruleset, script))
+        .and_then(|()| statements(&mut walk, script, &mut facts));
+    match outcome.and_then(|copy_in| finish(&walk, copy_in)) {
+        Ok((sql, copy_in)) => Decision::Forward(Forward { sql, facts, parameter_checks: walk.checks, copy_in }),
+        Err(rejection) => Decision::Reject { rejection, facts },
+    }
+}
+
+/// PostgreSQL's own refusal of several statements in a Parse message.
+fn several(request: &Request<'_>, script: &Script<'_>) -> Outcome<()> {
+    let count = script.statements.iter().filter(|statement| !matches!(statement.body, Body::Empty)).count();
+    if request.protocol == Protocol::Extended && count > 1 {
+        return Err(Rejection::new(Code::NotParsed, "cannot insert multiple commands into a prepared statement"));
+    }
+    Ok(())
+}
+
+/// `regclass` and its like, and arrays of them: their input looks a name up in the catalogue, hidden ones too.
+const NAMING_TYPES: &[u32] = &[
+    24, 1008, 2202, 2203, 2204, 2205, 2206, 2207, 2208, 2209, 2210, 2211, 3734, 3735, 3769, 3770, 4089, 4090, 4096,
+    4097, 4191, 4192,
+];
+
+fn parameter_types(request: &Request<'_>) -> Outcome<()> {
+    match request.parameter_types.iter().position(|oid| NAMING_TYPES.contains(oid)) {
+        None => Ok(()),
+        Some(at) => {
+            let message = format!("the declared type of parameter ${} is not allowed", at + 1);
+            Err(Rejection::new(Code::TypeNotAllowed, message)
+                .detail("Its input function looks names up in the catalogue.")
+                .hint("Declare it as text, or leave its type to the server."))
+        }
+    }
+}
+
+/// Operators that somebody has defined anew could be meant by any use of the symbol.
+fn operators(ruleset: &Ruleset, script: &Script<'_>) -> Outcome<()> {
+    let tokens = &script.tokens;
+    for at in 0..tokens.len() {
+        if tokens.kind(at) != Some(TokenKind::Operator) {
+            continue;
+        }
+        let symbol = tokens.text(at);
+        // `OPERATOR(schema.symbol)`
+        let qualified = at >= 2 && tokens.kind(at - 1) == Some(TokenKind::Dot);
+        let refused =
+            if qualified { !tokens.is_word(at - 2, "pg_catalog") } else { ruleset.operator_is_redefined(symbol) };
+        if refused && !(symbol == "*" && tokens.kind(at - 1) == Some(TokenKind::Dot)) {
+            return Err(Rejection::new(Code::OperatorNotAllowed, format!("operator {symbol} is not allowed"))
+                .detail("The database defines an operator of that name which could be meant.")
+                .hint(format!("Write OPERATOR(pg_catalog.{symbol}) if PostgreSQL's own is meant."))
+                .at(Some(tokens.position(at))));
+        }
+    }
+    Ok(())
+}
+
+fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Outcome<CopyIn> {
+    let mut copy_in = CopyIn::Unchanged;
+    for statement in &script.statements {
+        walk.objects.clear();
+        walk.writes = false;
+        // What was reached is recorded even where it is then refused.
+        let outcome = one(walk, statement);
+        let (command, class, copied) = match &outcome {
+            Ok((class, copied)) => (command(walk, statement), *class, Some(copied.clone())),
+            Err(_) => (command(walk, statement), StatementClass::Read, None),
+        };
+        let objects = std::mem::take(&mut walk.objects).into_values().collect();
+        facts.statements.push(StatementFacts { command, class, objects });
+        outcome?;
+        if let Some(copied) = copied.filter(|copied| *copied != CopyIn::Unchanged) {
+            if script.statements.len() > 1 {
+                return Err(not_allowed("COPY FROM beside other statements"));
+            }
+            copy_in = copied;
+        }
+    }
+    Ok(copy_in)
+}
+
+fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<(StatementClass, CopyIn)> {
+    let class = match &statement.body {
+        Body::Empty => StatementClass::Empty,
+        Body::Copy(copy) => return walk.copy(copy),
+        Body::Session(session) => setting::session_statement(walk, session)?,
+        Body::Tree(tree) => {
+            walk.tree(tree)?;
+            if walk.writes { StatementClass::Write } else { StatementClass::Read }
+        }
+        Body::Other(words) => {
+            return Err(Rejection::new(Code::StatementNotAllowed, format!("{words} is not allowed"))
+                .detail(
+                    "Only queries, changes of rows, COPY, transactions and harmless settings pass through Partywall.",
+                )
+                .hint(
+                    "Connect to the database itself, as its owner, for changes of the schema and for administration.",
+                ));
+        }
+    };
+    Ok((class, CopyIn::Unchanged))
+}
+
+impl Walk<'_> {
+    pub(in crate::guard) fn tree(&mut self, tree: &Tree) -> Outcome<()> {
+        match tree {
+            Tree::Query(query) => self.query(query).map(drop),
+            Tree::Insert(insert) => self.insert(insert).map(drop),
+            Tree::Update(update) => self.update(update).map(drop),
+            Tree::Delete(delete) => self.delete(delete).map(drop),
+            Tree::Merge(_) => Err(merge_refused()),
+            _ => Err(Rejection::new(Code::StatementNotAllowed, "this statement is not allowed")),
+        }
+    }
+}
+
+pub(in crate::guard) fn merge_refused() -> Rejection {
+    not_allowed("MERGE").hint("Use INSERT … ON CONFLICT, or UPDATE and INSERT.")
+}
+
+/// The words of the command tag.
+fn command(walk: &Walk<'_>, statement: &Statement) -> &'static str {
+    match &statement.body {
+        Body::Empty => "",
+        Body::Copy(_) => "COPY",
+        Body::Session(session) => setting::command(session),
+        Body::Tree(tree) => match tree.as_ref() {
+            Tree::Query(_) if walk.tokens.is_word(statement.range.start, "values") => "SELECT",
+            Tree::Query(_) => "SELECT",
+            Tree::Insert(_) => "INSERT",
+            Tree::Update(_) => "UPDATE",
+            Tree::Delete(_) => "DELETE",
+            Tree::Merge(_) => "MERGE",
+            _ => "OTHER",
+        },
+        Body::Other(_) => "OTHER",
+    }
+}
+
+fn finish(walk: &Walk<'_>, copy_in: CopyIn) -> Outcome<(GuardedSql, CopyIn)> {
+    let emitted = walk.emit().map_err(|error| {
+        Rejection::new(Code::ReadingsDisagree, "the statement could not be written safely").detail(error.to_string())
+    })?;
+    let sql = GuardedSql::new(emitted.text, emitted.positions);
+    verify(walk.ruleset, walk.request.identity.tenant.as_ref(), &sql)?;
+    Ok((sql, copy_in))
+}
+
+fn read_error(error: ReadError) -> Rejection {
+    let code = match error.kind {
+        ReadErrorKind::Token => Code::InvalidToken,
+        ReadErrorKind::Grammar | ReadErrorKind::Forbidden => Code::NotParsed,
+        ReadErrorKind::TooLarge => Code::StatementTooLarge,
+    };
+    Rejection::new(code, error.message).at(error.position)
+}

@@ -1,0 +1,110 @@
+//! The tenant's identifier as SQL: a typed literal and the predicate that keeps a relation to one tenant's rows.
+
+use crate::guard::decision::TenantValue;
+use crate::guard::ruleset::TenantColumn;
+use crate::sql::{quote_identifier, quote_literal};
+use crate::tenant::TenantId;
+
+/// The type of a tenant column, by the catalogue's internal name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::guard) enum TenantType {
+    Text,
+    Varchar,
+    Uuid,
+    Int2,
+    Int4,
+    Int8,
+}
+
+impl TenantType {
+    pub(in crate::guard) fn parse(type_name: &str) -> Option<Self> {
+        Some(match type_name {
+            "text" => Self::Text,
+            "varchar" => Self::Varchar,
+            "uuid" => Self::Uuid,
+            "int2" => Self::Int2,
+            "int4" => Self::Int4,
+            "int8" => Self::Int8,
+            _ => return None,
+        })
+    }
+
+    fn sql(self) -> &'static str {
+        match self {
+            // `varchar` has no operators of its own: the comparison is that of `text`.
+            Self::Text | Self::Varchar => "pg_catalog.text",
+            Self::Uuid => "pg_catalog.uuid",
+            Self::Int2 => "pg_catalog.int2",
+            Self::Int4 => "pg_catalog.int4",
+            Self::Int8 => "pg_catalog.int8",
+        }
+    }
+
+    /// The identifier as a value of this type; `None`: no row of such a column can be the tenant's.
+    ///
+    /// Strict: another spelling of the same number or UUID in the policy is not this tenant.
+    pub(in crate::guard) fn value(self, tenant: &TenantId) -> Option<TenantValue> {
+        let text = tenant.as_str();
+        match self {
+            Self::Text | Self::Varchar => Some(TenantValue::Text(text.to_owned())),
+            Self::Uuid => parse_uuid(text).map(TenantValue::Uuid),
+            Self::Int2 => text.parse::<i16>().ok().map(|number| TenantValue::Integer(number.into())),
+            Self::Int4 => text.parse::<i32>().ok().map(|number| TenantValue::Integer(number.into())),
+            Self::Int8 => text.parse::<i64>().ok().map(TenantValue::Integer),
+        }
+    }
+}
+
+impl TenantValue {
+    /// In the column's own spelling, as COPY's text format and a literal hold it.
+    pub(in crate::guard) fn as_text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Integer(number) => number.to_string(),
+            Self::Uuid(bytes) => {
+                let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                let cut = [0..8, 8..12, 12..16, 16..20, 20..32];
+                cut.map(|range| hex.get(range).unwrap_or_default().to_owned()).join("-")
+            }
+        }
+    }
+
+    /// Whether a literal of the client's, read as the column's type, is this value.
+    pub(in crate::guard) fn equals_literal(&self, literal: &str) -> bool {
+        match self {
+            Self::Text(text) => text == literal,
+            Self::Integer(number) => literal.trim().parse::<i64>().ok() == Some(*number),
+            Self::Uuid(bytes) => parse_uuid(literal).as_ref() == Some(bytes),
+        }
+    }
+}
+
+/// `'acme'::pg_catalog.text`: typed, so that no unknown literal is resolved by the search path.
+pub(in crate::guard) fn literal(column: &TenantColumn, value: &TenantValue) -> String {
+    format!("{}::{}", quote_literal(&value.as_text()), column.column_type.sql())
+}
+
+/// `tenant_id OPERATOR(pg_catalog.=) 'acme'::pg_catalog.text`: no user-defined `=` can take its place.
+pub(in crate::guard) fn predicate(reference: &str, column: &TenantColumn, value: &TenantValue) -> String {
+    format!("{reference} OPERATOR(pg_catalog.=) {}", literal(column, value))
+}
+
+/// `alias.column`, quoted where needed.
+pub(in crate::guard) fn reference(alias: &str, column: &str) -> String {
+    format!("{}.{}", quote_identifier(alias), quote_identifier(column))
+}
+
+/// 8-4-4-4-12 or 32 hexadecimal digits, either case.
+fn parse_uuid(text: &str) -> Option<[u8; 16]> {
+    let plain = text.len() == 32;
+    let hyphens_at = |at: usize| matches!(at, 8 | 13 | 18 | 23);
+    let well_formed = text.len() == 36 && text.bytes().enumerate().all(|(at, byte)| (byte == b'-') == hyphens_at(at));
+    if !plain && !well_formed {
+        return None;
+    }
+    let hex: String = text.chars().filter(|letter| *letter != '-').collect();
+    if hex.len() != 32 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    u128::from_str_radix(&hex, 16).ok().map(u128::to_be_bytes)
+}

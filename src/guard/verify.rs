@@ -1,0 +1,260 @@
+//! A second look at what goes out: read again as if it came from nobody, each scoped table must stand inside its lens.
+//!
+//! It knows nothing of how the text was made. What it cannot account for is refused.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    BinaryOperator, Expr, Ident, LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, Statement as Tree,
+    TableFactor, TableObject, TableWithJoins, Value, Visit, Visitor,
+};
+
+use crate::catalog::QualifiedName;
+use crate::guard::decision::GuardedSql;
+use crate::guard::rejection::{Code, Rejection};
+use crate::guard::ruleset::{Lens, Ruleset, TenantColumn};
+use crate::guard::walk::Outcome;
+use crate::sql::{Body, Script, TextLimits, ident_value, with_script};
+use crate::tenant::TenantId;
+
+/// Limits of the text as sent: it is longer and deeper than the client's by what the guard has put in.
+const EMITTED: TextLimits = TextLimits { bytes_max: 64 << 20, tokens_max: 4_000_000, nesting_max: 250 };
+
+/// Fails where a scoped table is reached otherwise than through its tenant's rows, or a bare name is left.
+pub(in crate::guard) fn verify(ruleset: &Ruleset, tenant: Option<&TenantId>, sql: &GuardedSql) -> Outcome<()> {
+    with_script(sql.as_str(), &EMITTED, |read| match read {
+        Ok(script) => script.statements.iter().try_for_each(|statement| match &statement.body {
+            Body::Tree(tree) => verify_tree(ruleset, tenant, tree),
+            Body::Copy(copy) => verify_copy(ruleset, tenant, script, copy),
+            Body::Empty | Body::Session(_) => Ok(()),
+            Body::Other(_) => Err(disagree("a statement of another kind")),
+        }),
+        Err(error) => Err(disagree(&error.message)),
+    })
+}
+
+fn verify_copy(
+    ruleset: &Ruleset,
+    tenant: Option<&TenantId>,
+    script: &Script<'_>,
+    copy: &crate::sql::CopyStatement,
+) -> Outcome<()> {
+    use crate::sql::{CopyDirection, CopySource};
+    match (&copy.source, copy.direction) {
+        (CopySource::Query { tree, .. }, CopyDirection::ToStdout) => verify_tree(ruleset, tenant, tree),
+        // The session adds the tenant's value: the column has to be the last of the list.
+        (CopySource::Relation { name, columns, .. }, CopyDirection::FromStdin) => {
+            let parts: Vec<String> = name.clone().filter_map(|at| script.tokens.identifier(at)).collect();
+            let [schema, relation] = parts.as_slice() else { return Err(disagree("a relation without its schema")) };
+            let rule = ruleset.relation(&QualifiedName::new(schema, relation));
+            let Some(rule) = rule else { return Err(disagree("an unknown relation")) };
+            let last = columns.as_ref().and_then(|columns| columns.last());
+            let last = last.and_then(|at| script.tokens.identifier(*at));
+            match &rule.lens {
+                Lens::Scoped(column) if last.as_ref() == Some(&column.name) => Ok(()),
+                Lens::Shared => Ok(()),
+                Lens::Scoped(_) | Lens::Undeclared(_) => Err(disagree("COPY without the tenant column")),
+            }
+        }
+        _ => Err(disagree("a form of COPY")),
+    }
+}
+
+fn verify_tree(ruleset: &Ruleset, tenant: Option<&TenantId>, tree: &Tree) -> Outcome<()> {
+    let mut check = Check { ruleset, tenant, names: BTreeSet::new(), reached: 0, accounted: 0, fault: None };
+    // Names of CTEs first: a bare name may stand before or after the one it means.
+    match tree.visit(&mut CteNames(&mut check.names)) {
+        ControlFlow::Continue(()) | ControlFlow::Break(()) => {}
+    }
+    match tree.visit(&mut check) {
+        ControlFlow::Continue(()) | ControlFlow::Break(()) => {}
+    }
+    match check.fault {
+        Some(fault) => Err(disagree(&fault)),
+        None if check.reached == check.accounted => Ok(()),
+        None => Err(disagree("a scoped table outside of its lens")),
+    }
+}
+
+struct CteNames<'a>(&'a mut BTreeSet<String>);
+
+impl Visitor for CteNames<'_> {
+    type Break = ();
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
+        self.0.extend(ctes.map(|cte| ident_value(&cte.alias.name)));
+        ControlFlow::Continue(())
+    }
+}
+
+struct Check<'a> {
+    ruleset: &'a Ruleset,
+    tenant: Option<&'a TenantId>,
+    names: BTreeSet<String>,
+    /// Mentions of scoped tables.
+    reached: usize,
+    /// Lenses and restricted targets.
+    accounted: usize,
+    fault: Option<String>,
+}
+
+impl Visitor for Check<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        if self.is_lens(query) {
+            self.accounted += 1;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<()> {
+        let parts: Vec<String> = name.0.iter().filter_map(|part| part.as_ident()).map(ident_value).collect();
+        match parts.as_slice() {
+            [only] if self.names.contains(only) => ControlFlow::Continue(()),
+            [schema, _] if schema == "pg_catalog" => ControlFlow::Continue(()),
+            [schema, relation] => {
+                match self.ruleset.relation(&QualifiedName::new(schema, relation)).map(|rule| &rule.lens) {
+                    Some(Lens::Scoped(_)) => self.reached += 1,
+                    Some(Lens::Shared) => {}
+                    Some(Lens::Undeclared(_)) | None => return self.fail("a relation that is not in reach"),
+                }
+                ControlFlow::Continue(())
+            }
+            _ => self.fail("a relation without its schema"),
+        }
+    }
+
+    /// A function in FROM is a relation to the visitor's tree; its own name is none.
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, args: Some(_), .. } = factor {
+            let last = name.0.last().and_then(|part| part.as_ident()).map(ident_value);
+            self.names.extend(last);
+            if self.scoped(name).is_some() {
+                return self.fail("a function with the name of a table");
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_statement(&mut self, statement: &Tree) -> ControlFlow<()> {
+        let restricted = match statement {
+            Tree::Update(update) => self.is_restricted(&update.table, update.selection.as_ref()),
+            Tree::Delete(delete) => match &delete.from {
+                sqlparser::ast::FromTable::WithFromKeyword(tables) => {
+                    tables.first().is_some_and(|table| self.is_restricted(table, delete.selection.as_ref()))
+                }
+                sqlparser::ast::FromTable::WithoutKeyword(_) => false,
+            },
+            Tree::Insert(insert) => match &insert.table {
+                TableObject::TableName(name) => self.scoped(name).is_some_and(|column| {
+                    insert.columns.iter().any(|listed| last(listed) == Some(column.name.clone()))
+                }),
+                _ => false,
+            },
+            _ => false,
+        };
+        self.accounted += usize::from(restricted);
+        ControlFlow::Continue(())
+    }
+}
+
+impl Check<'_> {
+    fn fail(&mut self, fault: &str) -> ControlFlow<()> {
+        self.fault = Some(fault.to_owned());
+        ControlFlow::Break(())
+    }
+
+    fn scoped(&self, name: &ObjectName) -> Option<&TenantColumn> {
+        let parts: Vec<String> = name.0.iter().filter_map(|part| part.as_ident()).map(ident_value).collect();
+        let [schema, relation] = parts.as_slice() else { return None };
+        match &self.ruleset.relation(&QualifiedName::new(schema, relation))?.lens {
+            Lens::Scoped(column) => Some(column),
+            Lens::Shared | Lens::Undeclared(_) => None,
+        }
+    }
+
+    /// `SELECT <columns> FROM schema.table WHERE column OPERATOR(pg_catalog.=) '<tenant>'::… [OFFSET 0]`, and no more.
+    fn is_lens(&self, query: &Query) -> bool {
+        let SetExpr::Select(select) = query.body.as_ref() else { return false };
+        let no_more =
+            query.with.is_none() && query.order_by.is_none() && query.fetch.is_none() && query.locks.is_empty();
+        let offset = match &query.limit_clause {
+            None => true,
+            Some(LimitClause::LimitOffset { limit: None, offset: Some(_), .. }) => true,
+            Some(_) => false,
+        };
+        no_more && offset && self.is_lens_select(select)
+    }
+
+    fn is_lens_select(&self, select: &Select) -> bool {
+        let ([TableWithJoins { relation, joins }], Some(selection)) = (select.from.as_slice(), &select.selection)
+        else {
+            return false;
+        };
+        let TableFactor::Table { name, alias: None, args: None, .. } = relation else { return false };
+        let Some(column) = self.scoped(name) else { return false };
+        let plain = select
+            .projection
+            .iter()
+            .all(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::UnnamedExpr(Expr::Identifier(_))));
+        joins.is_empty()
+            && plain
+            && select.having.is_none()
+            && select.distinct.is_none()
+            && self.is_predicate(selection, None, column)
+    }
+
+    fn is_restricted(&self, target: &TableWithJoins, selection: Option<&Expr>) -> bool {
+        let TableFactor::Table { name, alias, args: None, .. } = &target.relation else { return false };
+        let Some(column) = self.scoped(name) else { return false };
+        let visible = alias.as_ref().map(|alias| ident_value(&alias.name)).or_else(|| last(name));
+        let first = match selection {
+            Some(Expr::BinaryOp { left, op: BinaryOperator::And, right })
+                if matches!(right.as_ref(), Expr::Nested(_)) =>
+            {
+                Some(left.as_ref())
+            }
+            other => other,
+        };
+        first.is_some_and(|first| self.is_predicate(first, visible.as_deref(), column))
+    }
+
+    fn is_predicate(&self, expression: &Expr, relation: Option<&str>, column: &TenantColumn) -> bool {
+        let Expr::BinaryOp { left, op: BinaryOperator::PGCustomBinaryOperator(operator), right } = expression else {
+            return false;
+        };
+        let names = |idents: &[Ident]| idents.iter().map(ident_value).collect::<Vec<_>>();
+        let left = match left.as_ref() {
+            Expr::Identifier(ident) => names(std::slice::from_ref(ident)),
+            Expr::CompoundIdentifier(idents) => names(idents),
+            _ => return false,
+        };
+        let expected: Vec<&str> = relation.into_iter().chain([column.name.as_str()]).collect();
+        let value = self.tenant.and_then(|tenant| column.column_type.value(tenant));
+        let right = match right.as_ref() {
+            Expr::Cast { expr, .. } => match expr.as_ref() {
+                Expr::Value(literal) => match &literal.value {
+                    Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => Some(text),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        };
+        operator.as_slice() == ["pg_catalog", "="]
+            && left == expected
+            && value.zip(right).is_some_and(|(value, literal)| value.as_text() == *literal)
+    }
+}
+
+fn last(name: &ObjectName) -> Option<String> {
+    name.0.last().and_then(|part| part.as_ident()).map(ident_value)
+}
+
+fn disagree(fault: &str) -> Rejection {
+    Rejection::new(Code::ReadingsDisagree, "the statement could not be guarded safely")
+        .detail(format!("Read again, it has {fault}."))
+        .hint("This is a fault of Partywall; please report the statement.")
+}

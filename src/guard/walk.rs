@@ -1,0 +1,253 @@
+//! What is gathered while a statement is read: edits, scopes, tables behind lenses, facts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+
+use crate::catalog::QualifiedName;
+use crate::guard::Request;
+use crate::guard::decision::{Access, LensKind, ObjectAccess, ParameterCheck, TenantValue};
+use crate::guard::kind::Kind;
+use crate::guard::rejection::{Code, Rejection};
+use crate::guard::ruleset::{RelationRule, Ruleset, TenantColumn};
+use crate::guard::scope::{Level, OutputColumn};
+use crate::guard::tenant_column;
+use crate::sql::{Edits, EmitError, Emitted, TokenKind, Tokens, emit, quote_identifier};
+
+pub(in crate::guard) type Outcome<T> = Result<T, Rejection>;
+
+/// The reading of one text.
+pub(in crate::guard) struct Walk<'a> {
+    pub(in crate::guard) ruleset: &'a Ruleset,
+    pub(in crate::guard) request: &'a Request<'a>,
+    pub(in crate::guard) tokens: &'a Tokens<'a>,
+    pub(in crate::guard) levels: Vec<Level>,
+    pub(in crate::guard) ctes: Vec<CteEntry>,
+    pub(in crate::guard) checks: Vec<ParameterCheck>,
+    pub(in crate::guard) objects: BTreeMap<QualifiedName, ObjectAccess>,
+    /// Scoped tables that are read, in the order of their lenses.
+    pub(in crate::guard) lenses: Vec<LensUse>,
+    /// Lenses in the order in which they were reached, also through a CTE's name.
+    pub(in crate::guard) touched: Vec<usize>,
+    /// Column references in the order in which they were met.
+    pub(in crate::guard) references: Vec<ColumnUse>,
+    /// What is known of each query that was read, by the address of its node.
+    pub(in crate::guard) queries: HashMap<usize, QueryShape>,
+    /// The text holds what the parser's copy of it leaves out, so that no condition is known to be total.
+    pub(in crate::guard) unsure: bool,
+    /// USING or NATURAL stands somewhere in the text.
+    pub(in crate::guard) merges_columns: bool,
+    /// `(row).*` stands somewhere in the text, which to the parser is one column.
+    pub(in crate::guard) expands_rows: bool,
+    /// A data-modifying statement was met.
+    pub(in crate::guard) writes: bool,
+    edits: Vec<Edit>,
+}
+
+enum Edit {
+    Before(usize, String),
+    After(usize, String),
+    Replace(Range<usize>, String),
+}
+
+/// A scoped table that is read through `(SELECT * FROM table WHERE tenant …)`.
+pub(in crate::guard) struct LensUse {
+    /// The tokens that the lens replaces.
+    pub(in crate::guard) tokens: Range<usize>,
+    pub(in crate::guard) relation: QualifiedName,
+    pub(in crate::guard) only: Inheritance,
+    pub(in crate::guard) predicate: String,
+    /// The alias to be given where the client gave none.
+    pub(in crate::guard) alias: Option<String>,
+    pub(in crate::guard) fenced: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::guard) enum Inheritance {
+    WithChildren,
+    Only,
+}
+
+#[derive(Debug, Clone)]
+pub(in crate::guard) struct CteEntry {
+    pub(in crate::guard) name: String,
+    pub(in crate::guard) columns: Option<Vec<OutputColumn>>,
+    /// Lenses inside that a condition from outside could be pushed down to.
+    pub(in crate::guard) tables: Vec<usize>,
+    pub(in crate::guard) standing: CteStanding,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::guard) enum CteStanding {
+    /// Its query has been read, or is being read.
+    Known,
+    /// A name of a recursive WITH whose query comes later.
+    Ahead { used: bool },
+}
+
+#[derive(Debug, Clone)]
+pub(in crate::guard) struct ColumnUse {
+    pub(in crate::guard) level: usize,
+    pub(in crate::guard) entry: usize,
+    /// `None`: the whole row.
+    pub(in crate::guard) column: Option<String>,
+}
+
+/// What a query that was read is like.
+#[derive(Debug, Clone, Default)]
+pub(in crate::guard) struct QueryShape {
+    /// Running it can fail on no row, apart from its output expressions.
+    pub(in crate::guard) total: bool,
+    /// It has one row at most whatever the data: a lone aggregate without GROUP BY.
+    pub(in crate::guard) single_row: bool,
+    pub(in crate::guard) columns: Option<Vec<OutputColumn>>,
+}
+
+impl<'a> Walk<'a> {
+    pub(in crate::guard) fn new(ruleset: &'a Ruleset, request: &'a Request<'a>, tokens: &'a Tokens<'a>) -> Self {
+        Self {
+            ruleset,
+            request,
+            tokens,
+            levels: Vec::new(),
+            ctes: Vec::new(),
+            checks: Vec::new(),
+            objects: BTreeMap::new(),
+            lenses: Vec::new(),
+            touched: Vec::new(),
+            references: Vec::new(),
+            queries: HashMap::new(),
+            unsure: holds_what_the_tree_does_not_show(tokens),
+            merges_columns: (0..tokens.len()).any(|at| tokens.is_word(at, "using") || tokens.is_word(at, "natural")),
+            expands_rows: (2..tokens.len()).any(|at| {
+                tokens.is_operator(at, "*")
+                    && tokens.kind(at - 1) == Some(TokenKind::Dot)
+                    && matches!(tokens.kind(at - 2), Some(TokenKind::RightParen | TokenKind::RightBracket))
+            }),
+            writes: false,
+            edits: Vec::new(),
+        }
+    }
+
+    pub(in crate::guard) fn before(&mut self, token: usize, text: impl Into<String>) {
+        self.edits.push(Edit::Before(token, text.into()));
+    }
+
+    pub(in crate::guard) fn after(&mut self, token: usize, text: impl Into<String>) {
+        self.edits.push(Edit::After(token, text.into()));
+    }
+
+    pub(in crate::guard) fn replace(&mut self, tokens: Range<usize>, text: impl Into<String>) {
+        self.edits.push(Edit::Replace(tokens, text.into()));
+    }
+
+    /// The text as it must run. Later edits at a place stand outside of earlier ones.
+    pub(in crate::guard) fn emit(&self) -> Result<Emitted, EmitError> {
+        let mut edits = Edits::default();
+        for edit in self.edits.iter().rev() {
+            match edit {
+                Edit::Before(token, text) => edits.insert_before(*token, text.as_str()),
+                Edit::After(token, text) => edits.insert_after(*token, text.as_str()),
+                Edit::Replace(tokens, text) => edits.replace(tokens.clone(), text.as_str()),
+            }
+        }
+        for lens in &self.lenses {
+            edits.replace(lens.tokens.clone(), lens.text());
+        }
+        emit(self.tokens, &edits)
+    }
+
+    pub(in crate::guard) fn position(&self, token: usize) -> Option<u32> {
+        Some(self.tokens.position(token))
+    }
+
+    /// The tenant's identifier in a column's type.
+    pub(in crate::guard) fn tenant_value(&self, rule: &RelationRule, column: &TenantColumn) -> Outcome<TenantValue> {
+        let Some(tenant) = &self.request.identity.tenant else {
+            let message = format!("relation \"{}\" needs a tenant, and this session has none", rule.relation.name);
+            return Err(Rejection::new(Code::NoTenant, message)
+                .hint("Log in as a login that is bound to a tenant; without one only shared tables can be read."));
+        };
+        column.column_type.value(tenant).ok_or_else(|| {
+            let message = format!("the session's tenant has no rows in relation \"{}\"", rule.relation.name);
+            Rejection::new(Code::NoTenant, message)
+                .detail("The tenant's identifier is not a value of the type of its tenant column.")
+        })
+    }
+
+    pub(in crate::guard) fn predicate(
+        &self,
+        rule: &RelationRule,
+        column: &TenantColumn,
+        reference: &str,
+    ) -> Outcome<String> {
+        let value = self.tenant_value(rule, column)?;
+        Ok(tenant_column::predicate(reference, column, &value))
+    }
+
+    pub(in crate::guard) fn record(&mut self, rule: &RelationRule, lens: LensKind, access: Access) {
+        let name = rule.relation.qualified_name();
+        let object = self.objects.entry(name.clone()).or_insert_with(|| ObjectAccess {
+            relation: name,
+            lens,
+            access: BTreeSet::new(),
+            columns: BTreeSet::new(),
+            sensitive: BTreeMap::new(),
+        });
+        object.access.insert(access);
+    }
+
+    /// Notes that a column of a relation is reached.
+    pub(in crate::guard) fn record_column(&mut self, relation: &QualifiedName, column: &str) {
+        let class = self.ruleset.relation(relation).and_then(|rule| rule.sensitive.get(column)).copied();
+        if let Some(object) = self.objects.get_mut(relation) {
+            object.columns.insert(column.to_owned());
+            if let Some(class) = class {
+                object.sensitive.insert(column.to_owned(), class);
+            }
+        }
+    }
+
+    pub(in crate::guard) fn fence(&mut self, tables: &[usize]) {
+        for table in tables {
+            if let Some(lens) = self.lenses.get_mut(*table) {
+                lens.fenced = true;
+            }
+        }
+    }
+}
+
+impl LensUse {
+    fn text(&self) -> String {
+        let only = if self.only == Inheritance::Only { "ONLY " } else { "" };
+        let fence = if self.fenced { " OFFSET 0" } else { "" };
+        let alias = self.alias.as_ref().map(|alias| format!(" AS {}", quote_identifier(alias))).unwrap_or_default();
+        let name = quote_name(&self.relation);
+        format!("(SELECT * FROM {only}{name} WHERE {}{fence}){alias}", self.predicate)
+    }
+}
+
+/// `schema.name`, quoted where needed.
+pub(in crate::guard) fn quote_name(name: &QualifiedName) -> String {
+    format!("{}.{}", quote_identifier(&name.schema), quote_identifier(&name.name))
+}
+
+/// The columns of a table, as a FROM clause shows them.
+pub(in crate::guard) fn table_columns(rule: &RelationRule, ruleset: &Ruleset) -> Vec<OutputColumn> {
+    let columns = rule.relation.columns.iter();
+    columns
+        .map(|column| OutputColumn { name: column.name.clone(), kind: Kind::of_column(column, ruleset), total: true })
+        .collect()
+}
+
+/// COLLATE is not in the tree, and an operator before ANY or ALL may be another there: both can make a comparison fail.
+fn holds_what_the_tree_does_not_show(tokens: &Tokens<'_>) -> bool {
+    (0..tokens.len()).any(|at| {
+        let quantifier = ["any", "some", "all"].into_iter().any(|word| tokens.is_word(at, word))
+            && tokens.kind(at + 1) == Some(TokenKind::LeftParen)
+            && at > 0;
+        let compares = ["=", "<>", "!=", "<", ">", "<=", ">="]
+            .into_iter()
+            .any(|symbol| tokens.is_operator(at.saturating_sub(1), symbol));
+        tokens.is_word(at, "collate") || (quantifier && !compares)
+    })
+}

@@ -1,0 +1,104 @@
+//! Asks the guard, behind the worker thread's cache; a fault of the guard's becomes a refusal.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::guard::{self, Code, Decision, Facts, Protocol, Rejection, Request, TextLimits};
+use crate::metrics::Metrics;
+use crate::proxy::cache::{DecisionCache, Question};
+use crate::proxy::clock::Stopwatch;
+use crate::reload::Snapshot;
+use crate::session::Decider;
+use crate::tenant::Identity;
+
+/// The guard as one session sees it for as long as one input takes.
+pub(crate) struct CachedDecider<'a> {
+    pub(crate) cache: &'a mut DecisionCache,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) identity: &'a Arc<Identity>,
+    pub(crate) metrics: &'a Metrics,
+}
+
+impl Decider for CachedDecider<'_> {
+    fn decide(&mut self, sql: &str, protocol: Protocol, parameter_types: &[u32]) -> Arc<Decision> {
+        let before = self.cache.entries();
+        self.cache.set_version(self.snapshot.version);
+        let question = Question { identity: self.identity, sql, protocol, parameter_types };
+        let decision = match self.cache.get(&question) {
+            Some(decision) => {
+                self.metrics.statement_cache_hit();
+                decision
+            }
+            None => {
+                self.metrics.statement_cache_missed();
+                let stopwatch = Stopwatch::start();
+                let decision = Arc::new(self.ask(&question));
+                self.metrics.decided(stopwatch.elapsed());
+                self.cache.put(&question, self.identity, &decision);
+                decision
+            }
+        };
+        let after = self.cache.entries();
+        if after != before {
+            self.metrics.statement_cache_changed(signed(after) - signed(before));
+        }
+        decision
+    }
+
+    fn version(&self) -> u64 {
+        self.snapshot.version
+    }
+}
+
+impl CachedDecider<'_> {
+    fn ask(&self, question: &Question<'_>) -> Decision {
+        let Some(ruleset) = &self.snapshot.ruleset else {
+            return refuse("the database's schema is not known yet", "Try again later.");
+        };
+        let limits = &self.snapshot.config.limits;
+        let limits = TextLimits {
+            bytes_max: limits.statement_bytes_max,
+            tokens_max: limits.statement_tokens_max,
+            nesting_max: limits.nesting_max,
+        };
+        let request = Request {
+            identity: question.identity,
+            sql: question.sql,
+            protocol: question.protocol,
+            parameter_types: question.parameter_types,
+            limits: &limits,
+        };
+        or_refused(|| guard::decide(ruleset, &request))
+    }
+}
+
+/// A panic in the guard refuses the one statement. It is counted with the disagreements, which must stay 0.
+fn or_refused(decide: impl FnOnce() -> Decision) -> Decision {
+    catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
+        tracing::error!("the guard panicked; the statement is refused");
+        refuse("internal error while the statement was examined", "This is a fault of Partywall's. Please report it.")
+    })
+}
+
+/// With the code of an internal error.
+fn refuse(message: &'static str, hint: &'static str) -> Decision {
+    let rejection = Rejection::new(Code::ReadingsDisagree, message).hint(hint);
+    Decision::Reject { rejection, facts: Facts::default() }
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_guard_is_a_refusal() {
+        let decision = or_refused(|| panic!("a fault"));
+        let Decision::Reject { rejection, .. } = decision else { panic!("forwarded") };
+        assert_eq!(rejection.code.sqlstate(), "XX000");
+        assert!(!rejection.message.contains("a fault"));
+    }
+}

@@ -1,0 +1,46 @@
+//! The logins of a policy with their verifiers, as a handshake asks for them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::auth::ScramVerifier;
+use crate::policy::{Policy, TenantBinding};
+use crate::session::handshake::Logins;
+use crate::tenant::{Identity, LoginName};
+
+/// Who may log in, and as whom. Holds secrets: no `Debug`. Cheap to clone.
+#[derive(Clone)]
+pub struct LoginTable {
+    logins: Arc<HashMap<String, (ScramVerifier, Identity)>>,
+    mock_secret: [u8; 32],
+}
+
+impl LoginTable {
+    /// `verifiers` are the policy's logins with their credentials resolved. `mock_secret` must be the same for as
+    /// long as the process lives, or an unknown login could be told from a known one by its salt.
+    pub fn new(
+        policy: &Policy,
+        verifiers: impl IntoIterator<Item = (LoginName, ScramVerifier)>,
+        mock_secret: [u8; 32],
+    ) -> Self {
+        let entry = |(login, verifier): (LoginName, ScramVerifier)| {
+            let tenant = match &policy.logins.get(&login)?.tenants {
+                TenantBinding::Bound(tenant) => Some(tenant.clone()),
+                // Chosen by the session later; until then it reaches shared tables only.
+                TenantBinding::Choice(_) => None,
+            };
+            Some((login.as_str().to_owned(), (verifier, Identity { login, tenant })))
+        };
+        Self { logins: Arc::new(verifiers.into_iter().filter_map(entry).collect()), mock_secret }
+    }
+}
+
+impl Logins for LoginTable {
+    fn login(&self, name: &str) -> Option<(ScramVerifier, Identity)> {
+        self.logins.get(name).cloned()
+    }
+
+    fn mock_secret(&self) -> &[u8; 32] {
+        &self.mock_secret
+    }
+}

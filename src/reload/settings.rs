@@ -1,0 +1,148 @@
+//! Everything that stands in files, read and checked whole: config, policy, secrets, certificates.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::auth::ScramVerifier;
+use crate::config::{Config, UpstreamTls};
+use crate::metrics::CertificateRole;
+use crate::net::tls::ServerTls;
+use crate::policy::{Credential, Environment, Policy};
+use crate::reload::certificate;
+use crate::reload::error::ReloadError;
+use crate::reload::logins::LoginTable;
+use crate::tenant::LoginName;
+use crate::upstream::Target;
+
+/// PostgreSQL's own number, and that of the verifiers shown to logins that do not exist.
+const SCRAM_ITERATIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(4095);
+
+/// Where settings are read from, for as long as the process lives.
+pub struct Source {
+    config_file: PathBuf,
+    environment: Arc<dyn Environment>,
+    mock_secret: [u8; 32],
+}
+
+/// What the files say, with every secret resolved and every certificate loaded.
+pub struct Settings {
+    pub config: Arc<Config>,
+    pub policy: Arc<Policy>,
+    pub(super) logins: LoginTable,
+    pub(super) listener_tls: Option<Arc<ServerTls>>,
+    pub(super) upstream: Arc<Target>,
+    /// When each certificate expires, in Unix time.
+    pub(super) certificates: Vec<(CertificateRole, i64)>,
+}
+
+impl Source {
+    /// `mock_secret` is random, and the same until the process ends.
+    pub fn new(config_file: &Path, environment: Arc<dyn Environment>, mock_secret: [u8; 32]) -> Self {
+        Self { config_file: config_file.to_owned(), environment, mock_secret }
+    }
+
+    /// Reads all files. Blocks, and takes a few milliseconds for each password.
+    pub fn read(&self) -> Result<Settings, ReloadError> {
+        let config = self.parse(&self.config_file, |text| Config::parse(text, folder(&self.config_file)))?;
+        let policy = self.parse(&config.policy_file, Policy::parse)?;
+        let verifiers = self.verifiers(&config, &policy)?;
+        let upstream = self.upstream(&config, &policy)?;
+        let mut certificates = Vec::new();
+        let mut note = |role, path: &Path| {
+            let expires = self.environment.file(path).ok().and_then(|text| certificate::not_after(&text));
+            certificates.extend(expires.map(|seconds| (role, seconds)));
+        };
+        let listener_tls = match &config.listen.tls {
+            None => None,
+            Some(tls) => {
+                let loaded = ServerTls::load(&tls.certificate, &tls.key).map_err(fault)?;
+                note(CertificateRole::Server, &tls.certificate);
+                Some(Arc::new(loaded))
+            }
+        };
+        for upstream in config.upstreams.values() {
+            if let UpstreamTls::VerifyFull { ca_file: Some(path) } = &upstream.tls {
+                note(CertificateRole::Authority, path);
+            }
+        }
+        Ok(Settings {
+            logins: LoginTable::new(&policy, verifiers, self.mock_secret),
+            config: Arc::new(config),
+            policy: Arc::new(policy),
+            listener_tls,
+            upstream: Arc::new(upstream),
+            certificates,
+        })
+    }
+
+    fn parse<T>(
+        &self,
+        path: &Path,
+        parse: impl FnOnce(&str) -> Result<T, Vec<crate::policy::FileError>>,
+    ) -> Result<T, ReloadError> {
+        let refuse = |why| ReloadError::Files(vec![format!("could not read file \"{}\": {why}", path.display())]);
+        let text = self.environment.file(path).map_err(refuse)?;
+        parse(&text).map_err(|faults| ReloadError::faults(path, &faults))
+    }
+
+    fn verifiers(&self, config: &Config, policy: &Policy) -> Result<Vec<(LoginName, ScramVerifier)>, ReloadError> {
+        let path = &config.policy_file;
+        let refuse = |login: &LoginName, why: &dyn std::fmt::Display| {
+            ReloadError::file(path, format!("login.\"{login}\": {why}"))
+        };
+        let verifier = |(login, rule): (&LoginName, &crate::policy::LoginRule)| {
+            let verifier = match &rule.credential {
+                Credential::Scram(text) => ScramVerifier::parse(text).map_err(|error| refuse(login, &error))?,
+                Credential::Password(source) => {
+                    let secret = source.resolve(folder(path), self.environment.as_ref());
+                    let secret = secret.map_err(|error| refuse(login, &error))?;
+                    // The salt that this name would be shown if it did not exist: it must not change when it does.
+                    let salt = ScramVerifier::mock(&self.mock_secret, login.as_str()).salt;
+                    ScramVerifier::from_password(secret.expose(), &salt, SCRAM_ITERATIONS)
+                }
+            };
+            Ok((login.clone(), verifier))
+        };
+        policy.logins.iter().map(verifier).collect()
+    }
+
+    /// The first upstream serves all tenants.
+    fn upstream(&self, config: &Config, policy: &Policy) -> Result<Target, ReloadError> {
+        let path = &self.config_file;
+        let Some(settings) = config.upstreams.values().next() else {
+            return Err(ReloadError::file(path, "no [upstream.<name>] is configured"));
+        };
+        let password = settings.password.as_ref().map(|source| source.resolve(folder(path), self.environment.as_ref()));
+        let password = password.transpose();
+        let password =
+            password.map_err(|error| ReloadError::file(path, format!("upstream.{}: {error}", settings.name)))?;
+        let password = password.map(|secret| secret.expose().to_owned());
+        Target::new(settings, password, &policy.tenancy.search_path).map_err(fault)
+    }
+}
+
+fn fault(error: crate::net::tls::TlsFileError) -> ReloadError {
+    ReloadError::Files(vec![error.to_string()])
+}
+
+fn folder(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
+}
+
+impl Settings {
+    /// What differs from `running` and cannot be changed while the process runs, by key.
+    pub(super) fn needs_restart(&self, running: &Config) -> Vec<&'static str> {
+        let new = &self.config;
+        let changed = [
+            ("listen.address", new.listen.address != running.listen.address),
+            ("listen.unix_socket", new.listen.unix_socket != running.listen.unix_socket),
+            ("listen.threads", new.listen.threads != running.listen.threads),
+            ("admin.address", new.admin != running.admin),
+            ("audit.file", new.audit.file != running.audit.file),
+            ("audit.queue_bytes_max", new.audit.queue_bytes_max != running.audit.queue_bytes_max),
+            ("log", new.log != running.log),
+        ];
+        changed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    }
+}

@@ -1,0 +1,163 @@
+//! Names of statements and portals: what they mean at the server now, and what they will when it has caught up.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// PostgreSQL keeps prepared statements and portals in tables whose keys are cut to `NAMEDATALEN`: longer names that
+/// begin alike are the same name.
+const NAME_BYTES_MAX: usize = 63;
+
+/// The name of a statement or portal; the empty one is the unnamed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Name(Box<[u8]>);
+
+impl Name {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        Self(bytes.get(..NAME_BYTES_MAX).unwrap_or(bytes).into())
+    }
+
+    pub(crate) fn is_unnamed(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// What a name means to a request that is sent now.
+pub(crate) enum Meaning<T> {
+    /// This, if anything: otherwise the server says that there is no such thing.
+    Known(Arc<T>),
+    /// Nothing that the client has made.
+    Absent,
+    /// One of several things: it depends on answers that have not come yet.
+    Unsettled,
+}
+
+/// Names of one kind, in one session.
+pub(crate) struct Names<T> {
+    entries: HashMap<Name, Entry<T>>,
+}
+
+struct Entry<T> {
+    /// What the server holds, as far as it has answered.
+    held: Option<Arc<T>>,
+    /// What requests under way will make of it if they succeed, in their order.
+    pending: VecDeque<Pending<T>>,
+}
+
+struct Pending<T> {
+    /// Requests between two Syncs are a group: if one fails, the rest of them is skipped.
+    group: u64,
+    becomes: Arc<T>,
+}
+
+impl<T> Entry<T> {
+    fn places(&self) -> impl Iterator<Item = &Arc<T>> {
+        self.held.iter().chain(self.pending.iter().map(|pending| &pending.becomes))
+    }
+}
+
+impl<T> Default for Names<T> {
+    fn default() -> Self {
+        Self { entries: HashMap::new() }
+    }
+}
+
+impl<T> Names<T> {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn contains(&self, name: &Name) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    /// What the name means to a request of `group`.
+    pub(crate) fn meaning(&self, name: &Name, group: u64) -> Meaning<T> {
+        let Some(entry) = self.entries.get(name) else { return Meaning::Absent };
+        // A request of the same group ran only if all before it in the group succeeded.
+        if let Some(last) = entry.pending.back().filter(|pending| pending.group == group) {
+            return Meaning::Known(Arc::clone(&last.becomes));
+        }
+        let mut candidates = entry.places();
+        match (candidates.next(), candidates.next()) {
+            (Some(only), None) => Meaning::Known(Arc::clone(only)),
+            (Some(_), Some(_)) => Meaning::Unsettled,
+            (None, _) => Meaning::Absent,
+        }
+    }
+
+    /// What the server holds under the name.
+    pub(crate) fn held(&self, name: &Name) -> Option<&Arc<T>> {
+        self.entries.get(name)?.held.as_ref()
+    }
+
+    /// What the server will hold when it has caught up, if nothing fails.
+    pub(crate) fn latest(&self, name: &Name) -> Option<&Arc<T>> {
+        let entry = self.entries.get(name)?;
+        entry.pending.back().map(|pending| &pending.becomes).or(entry.held.as_ref())
+    }
+
+    /// What the request that is answered next will make of the name.
+    pub(crate) fn oldest_pending(&self, name: &Name) -> Option<&Arc<T>> {
+        self.entries.get(name)?.pending.front().map(|pending| &pending.becomes)
+    }
+
+    /// All that is held or to be held.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
+        self.entries.values().flat_map(Entry::places)
+    }
+
+    /// A request under way will give the name a new meaning.
+    pub(crate) fn expect(&mut self, name: &Name, group: u64, becomes: Arc<T>) {
+        let entry = self.entries.entry(name.clone()).or_insert_with(|| Entry { held: None, pending: VecDeque::new() });
+        entry.pending.push_back(Pending { group, becomes });
+    }
+
+    /// The oldest of those requests succeeded.
+    pub(crate) fn succeed(&mut self, name: &Name) -> Option<Arc<T>> {
+        let entry = self.entries.get_mut(name)?;
+        let becomes = entry.pending.pop_front()?.becomes;
+        entry.held = Some(Arc::clone(&becomes));
+        Some(becomes)
+    }
+
+    /// The oldest of those requests failed, or was skipped.
+    pub(crate) fn fail(&mut self, name: &Name) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.pending.pop_front();
+        }
+        self.tidy(name);
+    }
+
+    /// The server has dropped it.
+    pub(crate) fn forget(&mut self, name: &Name) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.held = None;
+        }
+        self.tidy(name);
+    }
+
+    /// The server has dropped all that it held.
+    pub(crate) fn forget_all(&mut self) {
+        self.entries.retain(|_, entry| {
+            entry.held = None;
+            !entry.pending.is_empty()
+        });
+    }
+
+    /// Puts `new` wherever `old` stands.
+    pub(crate) fn replace(&mut self, name: &Name, old: &Arc<T>, new: &Arc<T>) {
+        let Some(entry) = self.entries.get_mut(name) else { return };
+        let places = entry.held.iter_mut().chain(entry.pending.iter_mut().map(|pending| &mut pending.becomes));
+        places.filter(|place| Arc::ptr_eq(place, old)).for_each(|place| *place = Arc::clone(new));
+    }
+
+    fn tidy(&mut self, name: &Name) {
+        if self.entries.get(name).is_some_and(|entry| entry.held.is_none() && entry.pending.is_empty()) {
+            self.entries.remove(name);
+        }
+    }
+}

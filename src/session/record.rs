@@ -1,0 +1,123 @@
+//! The statements of a session as they are recorded: numbered, counted, timed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::guard::Decision;
+use crate::session::effect::{Outcome, SessionEvent, StatementEvent};
+use crate::tenant::Timestamp;
+
+/// What a statement was, for its record.
+pub(crate) struct Subject {
+    pub(crate) decision: Arc<Decision>,
+    pub(crate) text_bytes: usize,
+    pub(crate) started: Timestamp,
+}
+
+/// How it ended.
+pub(crate) struct End {
+    pub(crate) outcome: Outcome,
+    pub(crate) sqlstate: Option<[u8; 5]>,
+    pub(crate) rows_affected: Option<u64>,
+    pub(crate) at: Timestamp,
+}
+
+impl End {
+    pub(crate) fn failed(sqlstate: Option<[u8; 5]>, at: Timestamp) -> Self {
+        Self { outcome: Outcome::Error, sqlstate, rows_affected: None, at }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Records {
+    events: VecDeque<SessionEvent>,
+    statements: u64,
+    transactions: u64,
+    /// Statements recorded when the last transaction ended.
+    statements_before: u64,
+    /// Of the Query that is being answered: how many of its statements have ended.
+    index: usize,
+    /// Of the statement that is being answered.
+    rows: u64,
+    bytes: u64,
+    copies_in: bool,
+}
+
+impl Records {
+    pub(crate) fn poll(&mut self) -> Option<SessionEvent> {
+        self.events.pop_front()
+    }
+
+    pub(crate) fn limit_reached(&mut self, limit: &'static str) {
+        self.events.push_back(SessionEvent::LimitReached(limit));
+    }
+
+    pub(crate) fn count_row(&mut self, bytes: usize) {
+        self.rows += 1;
+        self.bytes += u64::try_from(bytes).unwrap_or_default();
+    }
+
+    /// The statement that is being answered reads data from the client.
+    pub(crate) fn copied_in(&mut self) {
+        self.copies_in = true;
+    }
+
+    pub(crate) fn has_copied_in(&self) -> bool {
+        self.copies_in
+    }
+
+    /// How many statements of the Query that is being answered have ended.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The next statement of the same Query begins.
+    pub(crate) fn next_statement(&mut self) {
+        self.index += 1;
+        (self.rows, self.bytes, self.copies_in) = (0, 0, false);
+    }
+
+    /// The next request begins.
+    pub(crate) fn next_request(&mut self) {
+        self.index = 0;
+        (self.rows, self.bytes, self.copies_in) = (0, 0, false);
+    }
+
+    /// No transaction is under way any more.
+    pub(crate) fn transaction_ended(&mut self) {
+        if self.statements > self.statements_before {
+            self.transactions += 1;
+            self.statements_before = self.statements;
+        }
+    }
+
+    /// Records the end of the statement that is being answered.
+    pub(crate) fn ended(&mut self, subject: Subject, end: End) {
+        let (index, rows, bytes) = (self.index, self.rows, self.bytes);
+        self.push(subject, end, index, rows, bytes);
+    }
+
+    /// Records a refusal: at once, whatever is still under way.
+    pub(crate) fn refused(&mut self, subject: Subject, sqlstate: [u8; 5]) {
+        let end = End { outcome: Outcome::Deny, sqlstate: Some(sqlstate), rows_affected: None, at: subject.started };
+        self.push(subject, end, 0, 0, 0);
+    }
+
+    fn push(&mut self, subject: Subject, end: End, statement: usize, rows: u64, bytes: u64) {
+        self.statements += 1;
+        self.events.push_back(SessionEvent::Statement(StatementEvent {
+            decision: subject.decision,
+            statement,
+            transaction_number: self.transactions + 1,
+            statement_number: self.statements,
+            started: subject.started,
+            ended: end.at,
+            outcome: end.outcome,
+            sqlstate: end.sqlstate,
+            rows,
+            rows_affected: end.rows_affected,
+            bytes,
+            text_bytes: subject.text_bytes,
+        }));
+    }
+}

@@ -1,0 +1,129 @@
+//! The requests that the upstream has not answered yet, in their order. Its answers come in the same.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::guard::Decision;
+use crate::session::names::Name;
+use crate::session::refusal::Poison;
+use crate::tenant::Timestamp;
+
+/// A statement that the client has prepared, or is about to.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// The client's text and declared parameter types: what is decided again when the policy changes.
+    pub(crate) sql: Box<str>,
+    pub(crate) parameter_types: Box<[u32]>,
+    pub(crate) decision: Arc<Decision>,
+    /// Of the policy under which it was decided.
+    pub(crate) version: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) kind: Kind,
+    /// Set where something that must fail was sent in the request's place.
+    pub(crate) poison: Option<Box<Poison>>,
+    pub(crate) started: Timestamp,
+    /// Bytes of SQL text that it keeps alive.
+    text_bytes: usize,
+    pub(crate) fate: Fate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    UnderWay,
+    /// It has failed, and ReadyForQuery is still to come.
+    Failed,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Query(Option<Text>),
+    Parse {
+        statement: Name,
+    },
+    Bind {
+        portal: Name,
+        statement: Name,
+    },
+    DescribeStatement,
+    DescribePortal,
+    Execute {
+        portal: Name,
+    },
+    CloseStatement {
+        statement: Name,
+    },
+    /// A Close of our own: its answer is not the client's.
+    DropStatement {
+        statement: Name,
+    },
+    ClosePortal {
+        portal: Name,
+    },
+    Sync,
+}
+
+/// What a Query message asked for.
+#[derive(Debug)]
+pub(crate) struct Text {
+    pub(crate) decision: Arc<Decision>,
+    pub(crate) bytes: usize,
+}
+
+impl Kind {
+    /// An error in Query (and the answer to Sync) ends at ReadyForQuery; any other makes the server skip to a Sync.
+    pub(crate) fn ends_with_ready(&self) -> bool {
+        matches!(self, Self::Query(_) | Self::Sync)
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Requests {
+    queue: VecDeque<Request>,
+    /// Bytes of SQL text that the queue keeps alive.
+    text_bytes: usize,
+}
+
+impl Requests {
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.text_bytes
+    }
+
+    pub(crate) fn push(&mut self, kind: Kind, poison: Option<Poison>, started: Timestamp) {
+        self.push_text(kind, poison, started, 0);
+    }
+
+    /// A request that brings `text_bytes` of SQL with it.
+    pub(crate) fn push_text(&mut self, kind: Kind, poison: Option<Poison>, started: Timestamp, text_bytes: usize) {
+        self.text_bytes = self.text_bytes.saturating_add(text_bytes);
+        self.queue.push_back(Request { kind, poison: poison.map(Box::new), started, text_bytes, fate: Fate::UnderWay });
+    }
+
+    /// The request that the server is at.
+    pub(crate) fn head(&self) -> Option<&Request> {
+        self.queue.front()
+    }
+
+    /// The request that the server is at has failed.
+    pub(crate) fn fail_head(&mut self) {
+        if let Some(head) = self.queue.front_mut() {
+            head.fate = Fate::Failed;
+        }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Request> {
+        let request = self.queue.pop_front()?;
+        self.text_bytes = self.text_bytes.saturating_sub(request.text_bytes);
+        Some(request)
+    }
+}

@@ -1,0 +1,217 @@
+//! Reads an upstream's schema into a [`Catalog`], and notices cheaply that it has changed.
+
+use serde::de::DeserializeOwned;
+
+use crate::catalog::CATALOG_FORMAT;
+use crate::catalog::Catalog;
+use crate::upstream::Target;
+use crate::upstream::query::Queries;
+use crate::upstream::query::QueryError;
+
+/// Takes the whole schema in one snapshot, whatever the role may read of it: the catalogue is open to every role.
+///
+/// To follow changes, take [`schema_fingerprint`] first: what changes between the two then shows as another
+/// fingerprint later, and is not missed.
+pub async fn load_catalog(target: &Target) -> Result<Catalog, QueryError> {
+    let mut queries = Queries::connect(target).await?;
+    queries.column(BEGIN).await?;
+    let version = queries.column(SERVER_VERSION).await?;
+    let server_version = version.first().and_then(|text| text.parse().ok());
+    let catalog = Catalog {
+        format: CATALOG_FORMAT,
+        server_version: server_version.ok_or_else(|| QueryError::Unreadable("no server_version_num".to_owned()))?,
+        database: target.database().to_owned(),
+        relations: read(&mut queries, RELATIONS).await?,
+        functions: read(&mut queries, FUNCTIONS).await?,
+        operators: read(&mut queries, OPERATORS).await?,
+        types: read(&mut queries, TYPES).await?,
+    };
+    queries.close().await;
+    Ok(catalog)
+}
+
+/// A text that is another when a relation, function, operator or type has been made, changed or dropped.
+///
+/// A spurious change (TRUNCATE, a rewriting VACUUM) costs a reload and nothing else.
+pub async fn schema_fingerprint(target: &Target) -> Result<String, QueryError> {
+    let mut queries = Queries::connect(target).await?;
+    let rows = queries.column(FINGERPRINT).await?;
+    queries.close().await;
+    rows.into_iter().next().ok_or_else(|| QueryError::Unreadable("no fingerprint".to_owned()))
+}
+
+/// Each row is one JSON object in the form that the catalogue's own file has.
+async fn read<T: DeserializeOwned>(queries: &mut Queries, sql: &str) -> Result<Vec<T>, QueryError> {
+    let rows = queries.column(sql).await?;
+    rows.iter()
+        .map(|row| serde_json::from_str(row).map_err(|error| QueryError::Unreadable(error.to_string())))
+        .collect()
+}
+
+/// One snapshot for all. With nothing but `pg_catalog` on the path, types and the tables in a view's definition are
+/// printed with their schema. A lock that somebody else holds on a view must not hold us up for ever.
+const BEGIN: &str = "\
+    BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    SET LOCAL search_path = pg_catalog;
+    SET LOCAL lock_timeout = '10s';
+    SET LOCAL statement_timeout = '60s'";
+
+const SERVER_VERSION: &str = "SELECT current_setting('server_version_num')";
+
+const RELATIONS: &str = r#"
+SELECT json_build_object(
+    'schema', n.nspname,
+    'name', c.relname,
+    'kind', CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned_table' WHEN 'v' THEN 'view'
+        WHEN 'm' THEN 'materialized_view' WHEN 'f' THEN 'foreign_table' WHEN 'S' THEN 'sequence' END,
+    'columns', coalesce((
+        SELECT json_agg(json_build_object(
+            'name', a.attname,
+            'type_schema', tn.nspname,
+            'type_name', t.typname,
+            'not_null', a.attnotnull,
+            'has_default', a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,
+            'identity', CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by_default' END,
+            'generated', a.attgenerated <> '',
+            'nondeterministic_collation', coalesce(NOT l.collisdeterministic, false)) ORDER BY a.attnum)
+        FROM pg_attribute a
+        JOIN pg_type t ON t.oid = a.atttypid
+        JOIN pg_namespace tn ON tn.oid = t.typnamespace
+        LEFT JOIN pg_collation l ON l.oid = a.attcollation
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
+    'keys', coalesce((
+        SELECT json_agg(key.object ORDER BY key.name COLLATE "C") FROM (
+            SELECT coalesce(k.conname, ic.relname) AS name, json_build_object(
+                'name', coalesce(k.conname, ic.relname),
+                'kind', CASE WHEN i.indisprimary THEN 'primary' WHEN k.contype = 'x' OR i.indisexclusion THEN 'exclusion'
+                    ELSE 'unique' END,
+                'columns', coalesce((
+                    SELECT json_agg(a.attname ORDER BY u.place)
+                    FROM unnest(i.indkey::int2[]) WITH ORDINALITY u (attnum, place)
+                    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.attnum
+                    WHERE u.place <= i.indnkeyatts), '[]'),
+                'has_expressions', i.indexprs IS NOT NULL,
+                'partial', i.indpred IS NOT NULL) AS object
+            FROM pg_index i
+            JOIN pg_class ic ON ic.oid = i.indexrelid
+            LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x')
+            WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion)
+            UNION ALL
+            SELECT k.conname, json_build_object(
+                'name', k.conname,
+                'kind', 'foreign',
+                'columns', (
+                    SELECT json_agg(a.attname ORDER BY u.place)
+                    FROM unnest(k.conkey) WITH ORDINALITY u (attnum, place)
+                    JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum),
+                'references', json_build_object(
+                    'schema', fn.nspname,
+                    'name', fc.relname,
+                    'columns', (
+                        SELECT json_agg(a.attname ORDER BY u.place)
+                        FROM unnest(k.confkey) WITH ORDINALITY u (attnum, place)
+                        JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.attnum)))
+            FROM pg_constraint k
+            JOIN pg_class fc ON fc.oid = k.confrelid
+            JOIN pg_namespace fn ON fn.oid = fc.relnamespace
+            LEFT JOIN pg_constraint kp ON kp.oid = k.conparentid
+            -- A foreign key to a partitioned table has a copy for each partition.
+            WHERE k.conrelid = c.oid AND k.contype = 'f' AND kp.conrelid IS DISTINCT FROM k.conrelid
+        ) key), '[]'),
+    'parents', coalesce((
+        SELECT json_agg(json_build_object('schema', pn.nspname, 'name', p.relname) ORDER BY h.inhseqno)
+        FROM pg_inherits h
+        JOIN pg_class p ON p.oid = h.inhparent
+        JOIN pg_namespace pn ON pn.oid = p.relnamespace
+        WHERE h.inhrelid = c.oid), '[]'),
+    'definition', CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
+    'rules', coalesce((
+        SELECT json_agg(w.rulename ORDER BY w.rulename COLLATE "C") FROM pg_rewrite w
+        WHERE w.ev_class = c.oid AND w.rulename <> '_RETURN'), '[]'),
+    'triggers', coalesce((
+        SELECT json_agg(g.tgname ORDER BY g.tgname COLLATE "C") FROM pg_trigger g
+        WHERE g.tgrelid = c.oid AND NOT g.tgisinternal), '[]'),
+    'row_security', c.relrowsecurity)
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C""#;
+
+const FUNCTIONS: &str = r#"
+SELECT json_build_object(
+    'schema', n.nspname,
+    'name', p.proname,
+    'arguments', coalesce((
+        SELECT string_agg(format_type(u.type, NULL), ', ' ORDER BY u.place)
+        FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY u (type, place)), ''),
+    'kind', CASE p.prokind WHEN 'f' THEN 'function' WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' WHEN 'w' THEN 'window' END,
+    'volatility', CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' ELSE 'volatile' END,
+    'leakproof', p.proleakproof,
+    'security_definer', p.prosecdef,
+    'language', l.lanname,
+    'extension', e.extname)
+FROM pg_proc p
+JOIN pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_language l ON l.oid = p.prolang
+LEFT JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+LEFT JOIN pg_extension e ON e.oid = d.refobjid
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+ORDER BY n.nspname COLLATE "C", p.proname COLLATE "C", p.proargtypes::text"#;
+
+const OPERATORS: &str = r#"
+SELECT json_build_object('schema', o.schema, 'name', o.name, 'extension', o.extension)
+FROM (
+    SELECT DISTINCT n.nspname AS schema, o.oprname AS name, e.extname AS extension
+    FROM pg_operator o
+    JOIN pg_namespace n ON n.oid = o.oprnamespace
+    LEFT JOIN pg_depend d ON d.classid = 'pg_operator'::regclass AND d.objid = o.oid AND d.deptype = 'e'
+    LEFT JOIN pg_extension e ON e.oid = d.refobjid
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+) o
+ORDER BY o.schema COLLATE "C", o.name COLLATE "C", o.extension COLLATE "C""#;
+
+const TYPES: &str = r#"
+SELECT json_build_object(
+    'schema', n.nspname,
+    'name', t.typname,
+    'kind', CASE t.typtype WHEN 'b' THEN 'base' WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'c' THEN 'composite' ELSE 'range' END,
+    'extension', e.extname)
+FROM pg_type t
+JOIN pg_namespace n ON n.oid = t.typnamespace
+LEFT JOIN pg_class c ON c.oid = t.typrelid
+LEFT JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e'
+LEFT JOIN pg_extension e ON e.oid = d.refobjid
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND t.typtype IN ('b', 'e', 'd', 'c', 'r', 'm') AND t.typisdefined
+  AND (t.typrelid = 0 OR c.relkind = 'c')
+  AND NOT EXISTS (SELECT FROM pg_type a WHERE a.typarray = t.oid)
+ORDER BY n.nspname COLLATE "C", t.typname COLLATE "C""#;
+
+/// Every row of the catalogue that is not the server's own (those have lower numbers) gives its number and the
+/// transaction that wrote it; sums need no order. Temporary tables come and go and are left out with their columns.
+const FINGERPRINT: &str = r#"
+WITH class AS (
+    SELECT oid, xmin FROM pg_catalog.pg_class
+    WHERE oid >= 16384 AND relpersistence <> 't' AND relkind <> 't'
+), version (kind, object, xmin) AS (
+    SELECT 1, oid::int8, xmin FROM class
+    UNION ALL SELECT 2, a.attrelid::int8 * 2048 + a.attnum, a.xmin FROM pg_catalog.pg_attribute a JOIN class ON class.oid = a.attrelid
+        WHERE a.attnum > 0
+    UNION ALL SELECT 3, k.oid::int8, k.xmin FROM pg_catalog.pg_constraint k JOIN class ON class.oid = k.conrelid
+    UNION ALL SELECT 4, i.indexrelid::int8, i.xmin FROM pg_catalog.pg_index i JOIN class ON class.oid = i.indrelid
+    UNION ALL SELECT 5, h.inhrelid::int8, h.xmin FROM pg_catalog.pg_inherits h JOIN class ON class.oid = h.inhrelid
+    UNION ALL SELECT 6, w.oid::int8, w.xmin FROM pg_catalog.pg_rewrite w JOIN class ON class.oid = w.ev_class
+    UNION ALL SELECT 7, g.oid::int8, g.xmin FROM pg_catalog.pg_trigger g JOIN class ON class.oid = g.tgrelid WHERE NOT g.tgisinternal
+    UNION ALL SELECT 8, d.oid::int8, d.xmin FROM pg_catalog.pg_attrdef d JOIN class ON class.oid = d.adrelid
+    UNION ALL SELECT 9, oid::int8, xmin FROM pg_catalog.pg_proc WHERE oid >= 16384
+    UNION ALL SELECT 10, oid::int8, xmin FROM pg_catalog.pg_operator WHERE oid >= 16384
+    UNION ALL SELECT 11, t.oid::int8, t.xmin FROM pg_catalog.pg_type t
+        WHERE t.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.oid = t.typnamespace AND n.nspname ~ '^pg_temp')
+    UNION ALL SELECT 12, oid::int8, xmin FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_(temp|toast_temp)'
+    UNION ALL SELECT 13, oid::int8, xmin FROM pg_catalog.pg_extension
+    UNION ALL SELECT 14, oid::int8, xmin FROM pg_catalog.pg_collation WHERE oid >= 16384
+)
+SELECT pg_catalog.concat_ws('-', pg_catalog.count(*),
+    pg_catalog.sum(pg_catalog.hashint8extended(object, kind)::numeric),
+    pg_catalog.sum(pg_catalog.hashint8extended(object, kind + 16 * (xmin::text::int8 + 1))::numeric))
+FROM version"#;

@@ -1,0 +1,288 @@
+-- An agency's books, shared by its clients. The schema that most cases use, and the oracle.
+
+CREATE TYPE project_status AS ENUM ('planned', 'open', 'paused', 'closed');
+CREATE DOMAIN cents AS integer CHECK (VALUE >= 0);
+CREATE DOMAIN email_address AS text CHECK (VALUE ~ '^[^@]+@[^@]+$');
+CREATE TYPE money_pair AS (amount numeric, currency text);
+
+-- Shared: the same for all.
+CREATE TABLE countries (
+    code char(2) PRIMARY KEY,
+    name text NOT NULL,
+    currency text NOT NULL,
+    vat numeric(5, 2)
+);
+
+-- Shared, written by all.
+CREATE TABLE bulletins (
+    id integer PRIMARY KEY,
+    title text NOT NULL
+);
+
+-- Scoped by its own key.
+CREATE TABLE clients (
+    id text PRIMARY KEY,
+    name text NOT NULL,
+    country char(2) REFERENCES countries (code),
+    since date
+);
+
+CREATE TABLE projects (
+    client_id text NOT NULL REFERENCES clients (id),
+    id integer NOT NULL,
+    name text NOT NULL,
+    status project_status NOT NULL DEFAULT 'planned',
+    budget numeric(12, 2),
+    starts_on date,
+    ends_on date,
+    labels text[] NOT NULL DEFAULT '{}',
+    parent_id integer,
+    PRIMARY KEY (client_id, id),
+    UNIQUE (client_id, name),
+    FOREIGN KEY (client_id, parent_id) REFERENCES projects (client_id, id)
+);
+
+CREATE TABLE invoices (
+    client_id text NOT NULL,
+    id integer NOT NULL,
+    project_id integer,
+    number text NOT NULL,
+    total numeric(12, 2) NOT NULL DEFAULT 0,
+    paid boolean NOT NULL DEFAULT false,
+    issued_on date NOT NULL DEFAULT '2025-01-01',
+    due_at timestamptz,
+    note text,
+    meta jsonb,
+    PRIMARY KEY (client_id, id),
+    CONSTRAINT invoices_number_key UNIQUE (client_id, number),
+    CONSTRAINT invoices_total_check CHECK (total >= 0),
+    FOREIGN KEY (client_id, project_id) REFERENCES projects (client_id, id)
+);
+CREATE INDEX invoices_open ON invoices (client_id, issued_on) WHERE NOT paid;
+
+-- The tenant column is a varchar and stands in the middle.
+CREATE TABLE invoice_lines (
+    invoice_id integer NOT NULL,
+    line integer NOT NULL,
+    client_id varchar(40) NOT NULL,
+    description text,
+    quantity integer NOT NULL DEFAULT 1,
+    unit_price cents NOT NULL DEFAULT 0,
+    discount integer,
+    PRIMARY KEY (client_id, invoice_id, line),
+    FOREIGN KEY (client_id, invoice_id) REFERENCES invoices (client_id, id)
+        ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
+);
+
+-- A key that all tenants share: serial, and a unique address.
+CREATE TABLE contacts (
+    id serial PRIMARY KEY,
+    client_id text NOT NULL,
+    email email_address UNIQUE,
+    first_name text NOT NULL,
+    last_name text,
+    phone text,
+    iban text,
+    created_at timestamptz NOT NULL DEFAULT '2025-01-01 00:00+00',
+    avatar bytea
+);
+CREATE INDEX contacts_by_client ON contacts (client_id);
+
+CREATE TABLE time_entries (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    client_id text NOT NULL,
+    project_id integer,
+    contact_id integer,
+    worked_on date NOT NULL,
+    minutes integer NOT NULL,
+    hours numeric GENERATED ALWAYS AS (minutes / 60.0) STORED,
+    what text,
+    FOREIGN KEY (client_id, project_id) REFERENCES projects (client_id, id)
+);
+
+CREATE TABLE tags (
+    client_id text NOT NULL,
+    label text NOT NULL,
+    color text,
+    weights integer[],
+    PRIMARY KEY (client_id, label)
+);
+
+CREATE TABLE settings (
+    client_id text NOT NULL DEFAULT 'nobody',
+    key text NOT NULL,
+    value jsonb NOT NULL DEFAULT '{}',
+    raw text,
+    PRIMARY KEY (client_id, key)
+);
+
+-- Values that fail in an expression, in the rows of others.
+CREATE TABLE intake (
+    client_id text NOT NULL,
+    id integer NOT NULL,
+    kind text,
+    raw text,
+    pattern text,
+    divisor integer,
+    big numeric,
+    small integer,
+    doc text,
+    data bytea,
+    arr integer[],
+    at text,
+    PRIMARY KEY (client_id, id)
+);
+
+-- The same, where the key does not carry the tenant and no index does.
+CREATE TABLE readings (
+    id integer PRIMARY KEY,
+    client_id text NOT NULL,
+    kind text,
+    raw text,
+    pattern text,
+    divisor integer,
+    big numeric,
+    doc text,
+    arr integer[]
+);
+
+-- Rows without a tenant.
+CREATE TABLE drafts (
+    client_id text,
+    id integer NOT NULL,
+    body text,
+    score integer,
+    UNIQUE (client_id, id)
+);
+
+CREATE TABLE "Order Lines" (
+    "client_id" text NOT NULL,
+    "Id" integer NOT NULL,
+    "select" text,
+    "Say ""hi""" text,
+    "Client_Id" text,
+    PRIMARY KEY (client_id, "Id")
+);
+
+-- Differs from the other by case alone.
+CREATE TABLE "Projects" (
+    client_id text NOT NULL,
+    id integer NOT NULL,
+    secret text,
+    PRIMARY KEY (client_id, id)
+);
+
+CREATE TABLE events (
+    client_id text NOT NULL,
+    id bigint NOT NULL,
+    at timestamptz NOT NULL,
+    kind text NOT NULL,
+    payload jsonb,
+    PRIMARY KEY (client_id, id)
+) PARTITION BY LIST (client_id);
+CREATE TABLE events_acme PARTITION OF events FOR VALUES IN ('acme');
+CREATE TABLE events_globex PARTITION OF events FOR VALUES IN ('globex');
+CREATE TABLE events_rest PARTITION OF events DEFAULT;
+
+CREATE TABLE measures (
+    client_id text NOT NULL,
+    day date NOT NULL,
+    name text NOT NULL,
+    value double precision,
+    PRIMARY KEY (client_id, day, name)
+) PARTITION BY RANGE (day);
+CREATE TABLE measures_2024 PARTITION OF measures FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+CREATE TABLE measures_2025 PARTITION OF measures FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+
+CREATE TABLE documents (
+    client_id text NOT NULL,
+    id integer NOT NULL,
+    title text
+);
+CREATE TABLE signed_documents (
+    signature bytea
+) INHERITS (documents);
+
+CREATE TABLE bookings (
+    client_id text NOT NULL,
+    room integer NOT NULL,
+    during int4range NOT NULL,
+    EXCLUDE USING gist (during WITH &&)
+);
+
+-- Without a tenant column and without a rule in the policy.
+CREATE TABLE internal_notes (
+    id integer PRIMARY KEY,
+    body text
+);
+
+-- Declared hidden.
+CREATE TABLE payroll (
+    client_id text NOT NULL,
+    id integer PRIMARY KEY,
+    salary numeric
+);
+
+-- A table of its own name in another schema, which is not on the search path.
+CREATE SCHEMA archive;
+CREATE TABLE archive.invoices (
+    client_id text NOT NULL,
+    id integer NOT NULL,
+    total numeric,
+    PRIMARY KEY (client_id, id)
+);
+
+CREATE VIEW invoice_totals AS SELECT client_id, count(*) AS invoices, sum(total) AS total FROM invoices GROUP BY client_id;
+CREATE VIEW contact_names AS SELECT id, first_name, last_name FROM contacts;
+CREATE MATERIALIZED VIEW totals_by_country AS
+    SELECT c.country, sum(i.total) AS total FROM invoices i JOIN clients c ON c.id = i.client_id GROUP BY c.country;
+
+CREATE TABLE counted (
+    client_id text NOT NULL,
+    id integer NOT NULL,
+    PRIMARY KEY (client_id, id)
+);
+CREATE FUNCTION count_all() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE NOTICE 'there are % rows', (SELECT count(*) FROM counted); RETURN NEW; END $$;
+CREATE TRIGGER count_all AFTER INSERT ON counted FOR EACH ROW EXECUTE FUNCTION count_all();
+
+-- Its trigger was read and keeps to the row.
+CREATE TABLE stamped (
+    client_id text NOT NULL,
+    id integer NOT NULL,
+    body text,
+    changes integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (client_id, id)
+);
+CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN NEW.changes := coalesce(OLD.changes, 0) + 1; RETURN NEW; END $$;
+CREATE TRIGGER stamp BEFORE UPDATE ON stamped FOR EACH ROW EXECUTE FUNCTION stamp();
+
+CREATE TABLE ruled (
+    client_id text NOT NULL,
+    id integer NOT NULL,
+    v text,
+    PRIMARY KEY (client_id, id)
+);
+CREATE RULE ruled_also AS ON UPDATE TO ruled DO ALSO UPDATE tags SET color = NEW.v;
+
+CREATE FUNCTION full_name(text, text) RETURNS text LANGUAGE sql IMMUTABLE
+    RETURN $1 || ' ' || $2;
+CREATE FUNCTION full_name(text) RETURNS text LANGUAGE sql STABLE
+    AS $$ SELECT string_agg(last_name, ',') FROM contacts $$;
+CREATE FUNCTION every_iban() RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER
+    AS $$ SELECT iban FROM contacts $$;
+CREATE FUNCTION iban_of(integer) RETURNS text LANGUAGE sql STABLE
+    AS $$ SELECT iban FROM contacts WHERE id = $1 $$;
+CREATE FUNCTION resembles(text, text) RETURNS boolean LANGUAGE plpgsql COST 0.0001
+    AS $$ BEGIN RAISE NOTICE 'saw %', $1; RETURN true; END $$;
+CREATE OPERATOR <<< (LEFTARG = text, RIGHTARG = text, FUNCTION = resembles);
+CREATE PROCEDURE tidy_up() LANGUAGE sql AS $$ DELETE FROM drafts $$;
+CREATE AGGREGATE last_of(text) (SFUNC = pg_catalog.textcat, STYPE = text, INITCOND = '');
+
+-- Its name and a sister's differ after the 63rd byte, where PostgreSQL cuts.
+CREATE TABLE a_table_whose_name_is_exactly_as_long_as_postgresql_lets_it_be_ (
+    client_id text NOT NULL,
+    id integer NOT NULL,
+    PRIMARY KEY (client_id, id)
+);

@@ -57,7 +57,10 @@ async fn run_to_the_end(config_path: &Path) -> Result<(), Failure> {
     // Clients are let in at once: while the upstream is away they are told so, in PostgreSQL's words.
     let serving = tokio::spawn(serve(listener, Arc::clone(&live), metrics, audit.clone(), phase_seen));
     match live.refresh_catalog().await {
-        Ok(Refresh::Kept(error)) => return Err(refused(error)),
+        Ok(Refresh::Kept(error)) => {
+            see_out(writer, &audit).await?;
+            return Err(refused(error));
+        }
         Ok(outcome) => report(&outcome),
         // The task that follows asks again, and says so.
         Err(_) => {}
@@ -66,10 +69,8 @@ async fn run_to_the_end(config_path: &Path) -> Result<(), Failure> {
     let signals = tokio::spawn(signals.obey(live, phase));
     let served = serving.await;
     signals.abort();
-    audit.record(&Event::process(EventType::Stop, now()));
-    let closed = tokio::task::spawn_blocking(move || writer.close(AUDIT_CLOSE_PATIENCE)).await;
+    see_out(writer, &audit).await?;
     tracing::info!("ended");
-    closed.map_err(|error| Failure::new(format_args!("the audit writer failed: {error}")))?;
     let served = served.map_err(|error| Failure::new(format_args!("the proxy failed: {error}")))?;
     served.map(|_| ()).map_err(failed)
 }
@@ -80,6 +81,13 @@ fn start_audit(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(AuditWrit
         let path = settings.config.audit.file.as_ref().map(|file| file.path.display().to_string());
         Failure::new(format_args!("cannot open audit file \"{}\": {error}", path.unwrap_or_default()))
     })
+}
+
+/// The last record, and everything that still waits to be written.
+async fn see_out(writer: AuditWriter, audit: &AuditSender) -> Result<(), Failure> {
+    audit.record(&Event::process(EventType::Stop, now()));
+    let closed = tokio::task::spawn_blocking(move || writer.close(AUDIT_CLOSE_PATIENCE)).await;
+    closed.map_err(|error| Failure::new(format_args!("the audit writer failed: {error}")))
 }
 
 fn random<const N: usize>() -> Result<[u8; N], Failure> {

@@ -199,6 +199,19 @@ async fn while_the_upstream_is_away_clients_are_told_and_the_process_stays() {
     assert_eq!(acme.query("SELECT id FROM invoices", &[]).await.unwrap().len(), 2);
 }
 
+#[tokio::test]
+async fn a_policy_for_another_schema_ends_it_with_1() {
+    let postgres = postgres();
+    let folder = tempfile::tempdir().unwrap();
+    write_config(folder.path(), postgres.port());
+    fs::write(folder.path().join("policy.toml"), format!("{POLICY}[table.\"public.nowhere\"]\nkind = \"shared\"\n"))
+        .unwrap();
+    let (mut child, lines) = start(folder.path());
+    let text: Vec<String> = lines.iter().collect();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(text.iter().any(|line| line.contains("policy.toml: table.\"public.nowhere\": ")), "{text:#?}");
+}
+
 #[test]
 fn what_is_wrong_with_the_files_ends_it_with_1() {
     let folder = tempfile::tempdir().unwrap();

@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::net::listener::Listener;
 use crate::policy::Credential;
 use crate::proxy::{Phase, serve};
-use crate::reload::{Live, Refresh, ReloadError, Settings, Source, follow, now};
+use crate::reload::{Live, Refresh, ReloadError, Settings, Source, follow, now, report};
 
 /// How long the last audit records may take to reach the disk.
 const AUDIT_CLOSE_PATIENCE: Duration = Duration::from_secs(10);
@@ -56,8 +56,11 @@ async fn run_to_the_end(config_path: &Path) -> Result<(), Failure> {
     let (phase, phase_seen) = watch::channel(Phase::Serve);
     // Clients are let in at once: while the upstream is away they are told so, in PostgreSQL's words.
     let serving = tokio::spawn(serve(listener, Arc::clone(&live), metrics, audit.clone(), phase_seen));
-    if let Ok(Refresh::Kept(error)) = live.refresh_catalog().await {
-        return Err(refused(error));
+    match live.refresh_catalog().await {
+        Ok(Refresh::Kept(error)) => return Err(refused(error)),
+        Ok(outcome) => report(&outcome),
+        // The task that follows asks again, and says so.
+        Err(_) => {}
     }
     tokio::spawn(follow(Arc::clone(&live)));
     let signals = tokio::spawn(signals.obey(live, phase));

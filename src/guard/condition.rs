@@ -19,7 +19,11 @@ use crate::sql::token_range;
 
 impl Walk<'_> {
     /// A WHERE clause: true if all of it is total.
-    pub(in crate::guard) fn conditions(&mut self, tokens: Option<Range<usize>>, condition: Option<&Expr>) -> Outcome<bool> {
+    pub(in crate::guard) fn conditions(
+        &mut self,
+        tokens: Option<Range<usize>>,
+        condition: Option<&Expr>,
+    ) -> Outcome<bool> {
         let (tokens, condition) = match (tokens, condition) {
             (None, None) => return Ok(true),
             (Some(tokens), Some(condition)) if !tokens.is_empty() => (tokens, condition),
@@ -40,9 +44,8 @@ impl Walk<'_> {
 
     /// A join's ON, found on the tokens by something that stands in it.
     pub(in crate::guard) fn on_condition(&mut self, condition: &Expr) -> Outcome<bool> {
-        let inside = first_token(condition).ok_or_else(|| {
-            Rejection::new(Code::NotParsed, "this form of join condition is not understood")
-        })?;
+        let inside = first_token(condition)
+            .ok_or_else(|| Rejection::new(Code::NotParsed, "this form of join condition is not understood"))?;
         let tokens = clauses::on_condition(self.tokens, inside).ok_or_else(disagree)?;
         self.conditions(Some(tokens), Some(condition))
     }
@@ -62,6 +65,12 @@ impl Walk<'_> {
             // Nothing keeps a subquery inside from being pulled up into the joins around it.
             let inside = self.touched.get(touched..).unwrap_or_default().to_vec();
             self.fence(&inside);
+            if self.is_fenced(references) {
+                // A fence keeps the condition from the rows, but not from the statistics, on whose values the planner
+                // tries operators. Through CASE it does not look.
+                self.before(tokens.start, "CASE WHEN (");
+                self.after(tokens.end - 1, ") THEN true END");
+            }
         } else {
             self.before(tokens.start, format!("CASE WHEN {} THEN (", guards.join(" AND ")));
             self.after(tokens.end - 1, ") END");
@@ -85,6 +94,14 @@ impl Walk<'_> {
             self.fence(&inside);
         }
         Ok(())
+    }
+
+    /// Whether the condition is on columns that come out of a fence.
+    fn is_fenced(&self, references: usize) -> bool {
+        self.referenced(references).into_iter().any(|(level, entry)| {
+            let entry = self.levels.get(level).and_then(|level| level.entries.get(entry));
+            entry.is_some_and(|entry| !matches!(entry.protection, Protection::None))
+        })
     }
 
     /// What must hold of the relations that a condition refers to. Fences those that cannot be named here.

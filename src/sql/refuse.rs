@@ -45,7 +45,10 @@ impl Walk<'_, '_> {
     }
 
     fn is_before(&self, i: usize, words: &[&str]) -> bool {
-        i.checked_sub(1).is_some_and(|before| words.iter().any(|word| self.tokens.is_word(before, word)))
+        let is_word = |at: usize, words: &[&str]| words.iter().any(|word| self.tokens.is_word(at, word));
+        let Some(before) = i.checked_sub(1).filter(|before| is_word(*before, words)) else { return false };
+        let first = before.checked_sub(1);
+        !first.is_some_and(|first| self.tokens.kind(first) == Some(TokenKind::Dot) || is_word(first, &["as"]))
     }
 
     /// Reserved words that are names all the same: they stand for a value or for a call.
@@ -77,7 +80,9 @@ impl Walk<'_, '_> {
         self.starts.insert(i);
         let follows_dot = i.checked_sub(1).is_some_and(|before| self.tokens.kind(before) == Some(TokenKind::Dot));
         let is_call = self.tokens.kind(i + 1) == Some(TokenKind::LeftParen);
-        let refused = match (self.tokens.kind(i), self.tokens.keyword(i)) {
+        // Before an operand, OPERATOR(…) is an operator.
+        let is_operator = is_call && !follows_dot && self.tokens.is_word(i, "operator");
+        let refused = is_operator || match (self.tokens.kind(i), self.tokens.keyword(i)) {
             (Some(TokenKind::QuotedIdentifier), _) | (Some(TokenKind::Word), None) => false,
             (Some(TokenKind::Word), _) if follows_dot || self.is_before(i, &["as"]) => false,
             (Some(TokenKind::Word), Some(KeywordCategory::Reserved)) => !self.is_value_word(i),
@@ -86,6 +91,16 @@ impl Walk<'_, '_> {
             _ => true,
         };
         if refused { ControlFlow::Break(self.near(i)) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Only a string makes a type's name before it a literal; before anything else it is a column.
+    fn check_string(&self, value: &ast::ValueWithSpan) -> Flow {
+        let at = parse::token_range(value.span).map(|range| range.start);
+        match at {
+            Some(i) if self.tokens.kind(i) != Some(TokenKind::String) => ControlFlow::Break(self.near(i)),
+            Some(_) => ControlFlow::Continue(()),
+            None => self.unsupported("this literal"),
+        }
     }
 
     /// Every clause word of the tokens that names a relation must have been one in the tree.
@@ -119,7 +134,7 @@ impl Walk<'_, '_> {
             return false;
         }
         match self.tokens.text(i).to_ascii_lowercase().as_str() {
-            "from" => !in_function && !self.is_before(i, &["distinct"]),
+            "from" => !in_function && !self.is_before(i, &["distinct", "rows"]),
             "join" => true,
             "into" => true,
             "update" => !self.is_before(i, &["do", "for", "key", "then"]),
@@ -132,11 +147,12 @@ impl Walk<'_, '_> {
         let mut i = start;
         while i < end.min(start + OPENINGS_MAX)
             && (self.tokens.kind(i) == Some(TokenKind::LeftParen)
-                || ["only", "lateral", "rows", "from"].iter().any(|word| self.tokens.is_word(i, word)))
+                || ["only", "lateral"].iter().any(|word| self.tokens.is_word(i, word)))
         {
             i += 1;
         }
-        self.starts.contains(&i) || ["select", "values", "with", "table"].iter().any(|word| self.tokens.is_word(i, word))
+        const STARTS: &[&str] = &["select", "values", "with", "table", "xmltable", "json_table"];
+        self.starts.contains(&i) || STARTS.iter().any(|word| self.tokens.is_word(i, word))
     }
 }
 
@@ -145,6 +161,30 @@ impl Visitor for Walk<'_, '_> {
 
     fn pre_visit_ident(&mut self, ident: &ast::Ident) -> Flow {
         self.check_ident(ident)
+    }
+
+    fn pre_visit_expr(&mut self, expression: &ast::Expr) -> Flow {
+        match expression {
+            ast::Expr::TypedString(typed) => self.check_string(&typed.value),
+            ast::Expr::Interval(interval) => match &*interval.value {
+                ast::Expr::Value(value) => self.check_string(value),
+                _ => self.unsupported("this form of INTERVAL"),
+            },
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_relation(&mut self, name: &ast::ObjectName) -> Flow {
+        let first = name.0.first().and_then(|part| part.as_ident());
+        let Some(i) = first.and_then(|ident| parse::token_range(ident.span)).map(|range| range.start) else {
+            return self.unsupported("this relation");
+        };
+        let is_call = self.tokens.kind(i + 1) == Some(TokenKind::LeftParen);
+        match self.tokens.keyword(i) {
+            Some(KeywordCategory::Reserved) => ControlFlow::Break(self.near(i)),
+            Some(KeywordCategory::TypeFunctionName) if !is_call => ControlFlow::Break(self.near(i)),
+            _ => ControlFlow::Continue(()),
+        }
     }
 
     fn pre_visit_query(&mut self, query: &ast::Query) -> Flow {

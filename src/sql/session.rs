@@ -336,11 +336,10 @@ fn set_special(cursor: &mut Cursor<'_, '_>, scope: SettingScope) -> Result<Sessi
             ("session_authorization", value)
         }
         () if cursor.eat_all(&["xml", "option"]) => {
-            let value = if cursor.eat("document") { "document" } else { "content" };
-            if value == "content" {
-                cursor.expect("content")?;
+            if !cursor.is("document") && !cursor.is("content") {
+                return Err(cursor.error());
             }
-            ("xmloption", Some(value.to_owned()))
+            ("xmloption", Some(cursor.name()?))
         }
         () => return Err(cursor.error()),
     };

@@ -290,6 +290,8 @@ struct Query {
     sql: String,
     outputs: Vec<Output>,
     ordered: bool,
+    /// Nothing may follow.
+    closed: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -355,7 +357,7 @@ impl Generator {
     }
 
     fn order_and_limit(&mut self, query: &mut Query) {
-        if query.ordered || query.outputs.is_empty() || !self.random.chance(30) {
+        if query.ordered || query.closed || query.outputs.is_empty() || !self.random.chance(30) {
             return;
         }
         let positions: Vec<_> = (1..=query.outputs.len())
@@ -384,7 +386,7 @@ impl Generator {
             outputs.map(|(a, b)| Output { trap: a.trap.filter(|_| a.trap == b.trap), ..a.clone() }).collect();
         let part = |query: Query| if query.ordered { format!("({})", query.sql) } else { query.sql };
         let sql = format!("{} {operator} {}", part(left), part(right));
-        let mut query = Query { sql, outputs, ordered: false };
+        let mut query = Query { sql, outputs, ordered: false, closed: false };
         self.order_and_limit(&mut query);
         query
     }
@@ -444,25 +446,28 @@ impl Generator {
         let items = self.items(scope, depth, types);
         let (list, outputs) = self.outputs_of(&items);
         let mut sql = format!("SELECT {list} FROM {from}{condition}");
+        let mut closed = false;
         if types.is_none() && depth == 3 && scope.single && self.random.chance(6) {
-            sql.push_str(self.random.pick(&[" FOR UPDATE", " FOR SHARE", " FOR NO KEY UPDATE SKIP LOCKED"]));
+            closed = true;
+            let lock: &str = *self.random.pick(&[" FOR UPDATE", " FOR SHARE", " FOR NO KEY UPDATE SKIP LOCKED"]);
+            sql.push_str(lock);
         }
-        Query { sql, outputs, ordered: false }
+        Query { sql, outputs, ordered: false, closed }
     }
 
     fn star_select(&mut self, from: &str, condition: &str, scope: &Scope) -> Query {
         let alias = self.random.pick(&scope.rows).clone();
         if self.random.chance(50) {
-            return Query { sql: format!("SELECT {alias}.* FROM {from}{condition}"), outputs: Vec::new(), ordered: false };
+            return Query { sql: format!("SELECT {alias}.* FROM {from}{condition}"), outputs: Vec::new(), ordered: false, closed: false };
         }
-        Query { sql: format!("SELECT * FROM {from}{condition}"), outputs: Vec::new(), ordered: false }
+        Query { sql: format!("SELECT * FROM {from}{condition}"), outputs: Vec::new(), ordered: false, closed: false }
     }
 
     fn distinct_select(&mut self, from: &str, condition: &str, scope: &Scope) -> Query {
         let items = self.items(scope, 0, None);
         let (list, outputs) = self.outputs_of(&items);
         if self.random.chance(50) {
-            return Query { sql: format!("SELECT DISTINCT {list} FROM {from}{condition}"), outputs, ordered: false };
+            return Query { sql: format!("SELECT DISTINCT {list} FROM {from}{condition}"), outputs, ordered: false, closed: false };
         }
         let order: Vec<_> = (1..=items.len()).map(|n| n.to_string()).collect();
         let (on, order) = if self.random.chance(60) {
@@ -475,9 +480,9 @@ impl Generator {
         // A constant is no key to order by: the first expression could be one.
         let constant = !items[0].0.contains('.');
         if constant {
-            return Query { sql: format!("SELECT DISTINCT {list} FROM {from}{condition}"), outputs, ordered: false };
+            return Query { sql: format!("SELECT DISTINCT {list} FROM {from}{condition}"), outputs, ordered: false, closed: false };
         }
-        Query { sql, outputs, ordered: true }
+        Query { sql, outputs, ordered: true, closed: false }
     }
 
     fn grouped_select(&mut self, from: &str, condition: &str, scope: &Scope, depth: usize, types: Option<&[Ty]>) -> Query {
@@ -518,7 +523,7 @@ impl Generator {
             };
             write!(sql, " HAVING {having}").unwrap();
         }
-        Query { sql, outputs, ordered: false }
+        Query { sql, outputs, ordered: false, closed: false }
     }
 
     /// The other columns depend on the primary key.
@@ -537,7 +542,7 @@ impl Generator {
         if self.random.chance(40) {
             write!(sql, " HAVING {}", self.condition(&own, depth.min(1))).unwrap();
         }
-        Query { sql, outputs, ordered: false }
+        Query { sql, outputs, ordered: false, closed: false }
     }
 
     fn windowed_select(&mut self, from: &str, condition: &str, scope: &Scope, types: Option<&[Ty]>) -> Query {
@@ -564,7 +569,7 @@ impl Generator {
             items.push((text, Int, None));
         }
         let (list, outputs) = self.outputs_of(&items);
-        Query { sql: format!("SELECT {list} FROM {from}{condition}"), outputs, ordered: false }
+        Query { sql: format!("SELECT {list} FROM {from}{condition}"), outputs, ordered: false, closed: false }
     }
 
     // CTEs.
@@ -635,6 +640,10 @@ impl Generator {
                 self.join_lateral(&mut sql, &mut scope, depth);
             } else {
                 self.join(&mut sql, &mut scope, depth);
+            }
+            if sql.contains(", ") {
+                // Behind a comma, ON sees only what comes after it.
+                break;
             }
         }
         if joins == 1 && self.random.chance(8) {
@@ -708,7 +717,7 @@ impl Generator {
     /// `(a JOIN b ON …) AS j (x, y)`: all columns get new names.
     fn parenthesised(&mut self, sql: &str, scope: Scope) -> (String, Scope) {
         // Only where the number of columns is known: base tables joined by ON.
-        if scope.keys.len() != scope.rows.len() || sql.contains("USING") {
+        if scope.keys.len() != scope.rows.len() || sql.contains("USING") || sql.contains("time_entries") {
             return (sql.to_owned(), scope);
         }
         let alias = self.alias("j");
@@ -869,7 +878,7 @@ impl Generator {
             Trap::JsonText => format!("{text}::jsonb ->> 'a' {operator} '{number}'"),
             Trap::Utf8 => format!("convert_from({text}, 'UTF8') {operator} 'm'"),
             Trap::Pair => match self.random.below(2) {
-                0 => format!("ARRAY[{text}, ARRAY[1, 2]] IS NOT NULL"),
+                0 => format!("ARRAY[coalesce({text}, ARRAY[5, 6]), ARRAY[1, 2]] IS NOT NULL"),
                 _ => format!("100 / {text}[1] {operator} {right}"),
             },
             Trap::DateText => format!("{text}::date {operator} '2025-06-15'"),
@@ -1029,7 +1038,15 @@ impl Generator {
         }
     }
 
+    /// Of this level: an aggregate of nothing but outer columns would belong to the query around.
     fn aggregate(&mut self, ty: Ty, scope: &Scope) -> String {
+        let outer = std::mem::take(&mut self.outer);
+        let text = self.own_aggregate(ty, scope);
+        self.outer = outer;
+        text
+    }
+
+    fn own_aggregate(&mut self, ty: Ty, scope: &Scope) -> String {
         let leaf = self.leaf(ty, scope);
         let text = match (ty, self.random.below(5)) {
             (Int, 0) => "count(*)".to_owned(),
@@ -1039,7 +1056,7 @@ impl Generator {
             (Num, 0) => format!("sum({leaf})"),
             (Num, 1) => return format!("round(avg({leaf}), 2)"),
             (Text, 0) => format!("string_agg({leaf}, ',' ORDER BY {leaf})"),
-            (Text, 1) => return format!("array_agg({leaf} ORDER BY {leaf})::text"),
+            (Text, 1) => return format!("array_agg({leaf}::text ORDER BY {leaf}::text)::text"),
             (Bool, 0..3) => format!("bool_or({})", self.comparison(scope)),
             (Bool, _) => format!("bool_and({})", self.trap(scope).unwrap_or_else(|| "true".to_owned())),
             _ => format!("max({leaf})"),

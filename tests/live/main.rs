@@ -1,7 +1,9 @@
 //! Tests against a real PostgreSQL. Without one they fail: none is ever skipped.
+
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test code: a panic is a failed test")]
 
 mod admin;
+mod cli;
 mod demo;
 mod drivers;
 mod generator;
@@ -9,6 +11,7 @@ mod oracle;
 mod proxy;
 mod psql;
 mod reload;
+mod run;
 mod shared;
 mod throwaway;
 mod upstream;

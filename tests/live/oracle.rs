@@ -39,11 +39,14 @@ use crate::worlds::Worlds;
 use crate::worlds::corpus;
 use crate::worlds::load_ruleset;
 
-/// Differences to gather before giving up: a broken guard would fill the terminal.
-const FINDS_MAX: usize = 40;
+/// Differences of one kind to print: a broken guard would fill the terminal.
+const FINDS_OF_A_KIND_MAX: usize = 3;
 
 /// Of generated statements, in percent: soundness by refusing everything is worthless.
 const FORWARDED_MIN: u64 = 97;
+
+/// `statement_timeout`: now and then the generator writes a join of everything with everything.
+const QUERY_CANCELED: &str = "57014";
 
 #[test]
 fn generated_statements_as_if_alone() {
@@ -61,14 +64,16 @@ fn generated_statements_as_if_alone() {
                 let mut judge = Judge::new(worlds, worker);
                 loop {
                     let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= statements || tally.lock().unwrap().finds.len() >= FINDS_MAX {
+                    if n >= statements {
                         break;
                     }
                     let own_seed = Random::new(seed ^ (n << 20)).next();
                     let generated = Generator::new(own_seed).statement();
                     let trial = Trial { sql: generated.sql, ordered: generated.ordered, plan_seed: own_seed };
                     let outcome = judge.try_one(&trial, &|sql| decide(ruleset, sql));
-                    if let Outcome::Differs(_) = outcome {
+                    if let Outcome::Differs(difference) = &outcome
+                        && tally.lock().unwrap().is_new(difference)
+                    {
                         let small = judge.minimize(&trial, &|sql| decide(ruleset, sql));
                         tally.lock().unwrap().find(&small.0, &small.1, &format!("seed {seed}, statement {n}"));
                     }
@@ -79,7 +84,7 @@ fn generated_statements_as_if_alone() {
     });
     let tally = tally.into_inner().unwrap();
     eprintln!("{}", tally.summary());
-    assert!(tally.finds.is_empty(), "{} differences:\n\n{}", tally.finds.len(), tally.report());
+    assert!(tally.finds.is_empty(), "differences, {:?}:\n\n{}", tally.differences, tally.report());
     assert!(tally.forwarded * 100 >= tally.all * FORWARDED_MIN, "too much is refused: {}", tally.summary());
     assert!(tally.failed * 100 <= tally.all * 5, "the generator makes too much that fails: {}", tally.summary());
 }
@@ -95,14 +100,17 @@ fn the_corpus_as_if_alone() {
             let trial = Trial { sql: sql.clone(), ordered: false, plan_seed };
             let outcome = judge.try_one(&trial, &|sql| decide_rows(&ruleset, sql));
             if let Outcome::Differs(difference) = &outcome {
-                tally.find(&trial, difference, &file);
+                if tally.is_new(difference) {
+                    tally.find(&trial, difference, &file);
+                }
+                tally.count(&outcome);
                 break;
             }
             tally.count(&outcome);
         }
     }
     eprintln!("{}", tally.summary());
-    assert!(tally.finds.is_empty(), "{} differences:\n\n{}", tally.finds.len(), tally.report());
+    assert!(tally.finds.is_empty(), "differences, {:?}:\n\n{}", tally.differences, tally.report());
 }
 
 /// An oracle that cannot fail proves nothing: guards that are wrong in known ways are found out.
@@ -262,6 +270,10 @@ impl Judge {
                 World { answer: normalized(answer, trial.ordered), constraints: constraints.error, snapshot }
             })
             .collect();
+        if answers.iter().any(|world| world.answer.error.as_ref().is_some_and(|error| error.0 == QUERY_CANCELED)) {
+            // Too slow to tell: time is not part of the promise.
+            return Outcome::Skipped;
+        }
         match self.difference(&answers, writes) {
             Some(difference) => Outcome::Differs(format!("{difference}\nsent: {rewritten}")),
             None => Outcome::Same { failed: answers[2].answer.error.is_some() },
@@ -594,6 +606,7 @@ struct Tally {
     failed: u64,
     skipped: u64,
     rejected: BTreeMap<&'static str, u64>,
+    differences: BTreeMap<String, usize>,
     finds: Vec<String>,
 }
 
@@ -609,6 +622,13 @@ impl Tally {
             }
             Outcome::Differs(_) => self.forwarded += 1,
         }
+    }
+
+    /// Counts a difference; true while few of its kind have been seen.
+    fn is_new(&mut self, difference: &str) -> bool {
+        let count = self.differences.entry(kind_of(difference)).or_default();
+        *count += 1;
+        *count <= FINDS_OF_A_KIND_MAX
     }
 
     fn find(&mut self, trial: &Trial, difference: &str, whence: &str) {

@@ -98,7 +98,8 @@ impl<'a> Walk<'a> {
             }
             // Those under an alias were read where their names were in sight; whether they were total is not kept.
             TableFactor::NestedJoin { alias: Some(_), .. } => Ok(false),
-            TableFactor::Table { args: None, .. } => Ok(true),
+            // What a CTE does was read elsewhere.
+            TableFactor::Table { name, args: None, .. } => Ok(!matches!(self.named(name, NameUse::Read)?, Named::Cte(_))),
             TableFactor::Derived { subquery, .. } => Ok(self.shape(subquery).is_some_and(|shape| shape.total)),
             _ => Ok(false),
         }

@@ -1,6 +1,5 @@
 //! INSERT: every row gets the session's tenant, or the statement is refused.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use sqlparser::ast::{Expr, Insert, Query, Select, SelectItem, SetExpr, TableFactor, TableObject, Value};
@@ -62,7 +61,7 @@ impl Walk<'_> {
             None => Some(Vec::new()),
         };
         self.levels.pop();
-        Ok(QueryShape { total: false, single_row: false, columns })
+        Ok(QueryShape { total: false, single_row: false, sure: false, columns })
     }
 
     /// The column list, completed; each row's value for the tenant column, forced or checked.
@@ -355,50 +354,6 @@ impl Walk<'_> {
             lateral: Vec::new(),
             function_columns: None,
             primary_key: primary_key(rule),
-        }
-    }
-
-    /// A key with an identity column counts as sealed, since its values cannot be chosen: so they must not be.
-    fn overridden_identity(&self, rule: &RelationRule, supplied: &[String]) -> Outcome<()> {
-        let overriding = (1..self.tokens.len())
-            .any(|at| self.tokens.is_word(at - 1, "overriding") && self.tokens.is_word(at, "system"));
-        let Lens::Scoped(column) = &rule.lens else { return Ok(()) };
-        let identity = |name: &String| {
-            let column = rule.relation.column(name);
-            column.is_some_and(|column| column.identity == Some(crate::catalog::Identity::Always))
-        };
-        let chosen = rule.relation.keys.iter().find(|key| {
-            !key.columns.contains(&column.name) && key.columns.iter().any(|name| supplied.contains(name) && identity(name))
-        });
-        match chosen.filter(|_| overriding) {
-            None => Ok(()),
-            Some(key) => Err(Rejection::new(
-                Code::KeyOracle,
-                format!("values for key \"{}\" cannot be supplied", key.name),
-            )
-            .detail("The key is shared by all tenants, so that its errors would tell whether a value exists elsewhere.")
-            .hint("Leave its columns out, and OVERRIDING SYSTEM VALUE with them.")),
-        }
-    }
-
-    /// `key_oracles = "refuse"`: keys without the tenant column may not be supplied.
-    pub(in crate::guard) fn key_oracles(&self, rule: &RelationRule, supplied: &[String]) -> Outcome<()> {
-        let Lens::Scoped(column) = &rule.lens else { return Ok(()) };
-        if rule.key_oracles == crate::policy::KeyOracles::Accept {
-            return Ok(());
-        }
-        let supplied: BTreeSet<&String> = supplied.iter().collect();
-        let oracle = rule.relation.keys.iter().find(|key| {
-            !key.columns.contains(&column.name) && key.columns.iter().any(|column| supplied.contains(column))
-        });
-        match oracle {
-            None => Ok(()),
-            Some(key) => Err(Rejection::new(
-                Code::KeyOracle,
-                format!("values for key \"{}\" cannot be supplied", key.name),
-            )
-            .detail("The key is shared by all tenants, so that its errors would tell whether a value exists elsewhere.")
-            .hint("Leave its columns to their defaults, or have the key made to include the tenant column.")),
         }
     }
 }

@@ -153,7 +153,7 @@ impl<'a> Walk<'a> {
             None => Some(Vec::new()),
         };
         self.levels.pop();
-        Ok(QueryShape { total: false, single_row: false, columns })
+        Ok(QueryShape { total: false, single_row: false, sure: false, columns })
     }
 
     /// `WHERE <tenant> AND (<what the client asked for>)`.

@@ -108,7 +108,7 @@ impl Walk<'_> {
 
     /// Whether the condition is on columns that come out of a fence.
     fn is_fenced(&self, references: usize) -> bool {
-        self.referenced(references).into_iter().any(|(level, entry)| {
+        self.unsettled(references).into_iter().any(|(level, entry)| {
             let entry = self.levels.get(level).and_then(|level| level.entries.get(entry));
             entry.is_some_and(|entry| !matches!(entry.protection, Protection::None))
         })
@@ -117,7 +117,7 @@ impl Walk<'_> {
     /// What must hold of the relations that a condition refers to. Fences those that cannot be named here.
     fn guards(&mut self, references: usize) -> Outcome<Vec<String>> {
         let mut guards = Vec::new();
-        for (level, at) in self.referenced(references) {
+        for (level, at) in self.unsettled(references) {
             let Some(entry) = self.levels.get(level).and_then(|level| level.entries.get(at)) else { continue };
             match self.guard(level, entry)? {
                 Some(guard) => guards.push(guard),
@@ -125,6 +125,13 @@ impl Walk<'_> {
             }
         }
         Ok(guards)
+    }
+
+    /// Those whose rows the condition could be run on before the tenant's filter. In the output of a grouped query a
+    /// guard could not even name the tenant column.
+    fn unsettled(&self, mark: usize) -> Vec<(usize, usize)> {
+        let settled: Vec<bool> = self.levels.iter().map(|level| level.settled).collect();
+        self.referenced(mark).into_iter().filter(|(level, _)| settled.get(*level) == Some(&false)).collect()
     }
 
     /// The relations of the levels in sight that were referred to since `mark`, and those that these stand for.

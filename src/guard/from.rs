@@ -6,6 +6,7 @@ use sqlparser::ast::{
 };
 
 use crate::guard::rejection::{Code, Rejection};
+use crate::guard::relation::{NameUse, Named};
 use crate::guard::scope::{Entry, Level, OutputColumn, Protection};
 use crate::guard::walk::{Outcome, Walk};
 use crate::sql::ident_value;
@@ -80,7 +81,10 @@ impl Walk<'_> {
             }
             // Those under an alias were read where their names were in sight; whether they were total is not kept.
             TableFactor::NestedJoin { alias: Some(_), .. } => Ok(false),
-            TableFactor::Table { args: None, .. } => Ok(true),
+            // What a CTE does was read elsewhere.
+            TableFactor::Table { name, args: None, .. } => {
+                Ok(!matches!(self.named(name, NameUse::Read)?, Named::Cte(_)))
+            }
             TableFactor::Derived { subquery, .. } => Ok(self.shape(subquery).is_some_and(|shape| shape.total)),
             _ => Ok(false),
         }

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use sqlparser::ast::{Insert, Query, SetExpr, TableObject};
 
-use crate::catalog::Key;
 use crate::guard::decision::{Access, LensKind, TenantValue};
 use crate::guard::foreign::foreign_insert;
 use crate::guard::from::not_allowed;
@@ -62,7 +61,7 @@ impl Walk<'_> {
             None => Some(Vec::new()),
         };
         self.levels.pop();
-        Ok(QueryShape { total: false, single_row: false, columns })
+        Ok(QueryShape { total: false, single_row: false, sure: false, columns })
     }
 
     /// The column list, completed; each row's value for the tenant column, forced or checked.
@@ -168,23 +167,6 @@ impl Walk<'_> {
             lateral: Vec::new(),
             function_columns: None,
             primary_key: primary_key(rule),
-        }
-    }
-
-    /// `key_oracles = "refuse"`: keys without the tenant column may not be supplied.
-    pub(in crate::guard) fn key_oracles(&self, rule: &RelationRule, supplied: &[String]) -> Outcome<()> {
-        // What an expression is made of is not known here: any column could be in it.
-        let supplies = |key: &Key| {
-            key.columns.iter().any(|column| supplied.contains(column)) || (key.has_expressions && !supplied.is_empty())
-        };
-        match rule.refused_keys.iter().find(|key| supplies(key)) {
-            None => Ok(()),
-            Some(key) => Err(Rejection::new(
-                Code::KeyOracle,
-                format!("values for key \"{}\" cannot be supplied", key.name),
-            )
-            .detail("The key is shared by all tenants, so that its errors would tell whether a value exists elsewhere.")
-            .hint("Leave its columns to their defaults, or have the key made to include the tenant column.")),
         }
     }
 }

@@ -162,7 +162,7 @@ impl Walk<'_> {
                     (Some(left), Some(right)) if left.len() == right.len() => Some(both(left, &right)),
                     _ => None,
                 };
-                Ok(QueryShape { total: false, single_row: false, columns })
+                Ok(QueryShape { total: false, single_row: false, sure: false, columns })
             }
             SetExpr::Values(values) => self.values(values),
             SetExpr::Insert(Statement::Insert(insert)) => self.insert(insert),
@@ -185,7 +185,7 @@ impl Walk<'_> {
         let width = values.rows.first().map_or(0, |row| row.content.len());
         let columns =
             (1..=width).map(|at| OutputColumn { name: format!("column{at}"), kind: Kind::Unknown, total: false });
-        Ok(QueryShape { total: false, single_row: false, columns: Some(columns.collect()) })
+        Ok(QueryShape { total: false, single_row: false, sure: false, columns: Some(columns.collect()) })
     }
 
     /// Reads a SELECT and leaves its level on the stack.
@@ -210,6 +210,9 @@ impl Walk<'_> {
         self.from(&select.from)?;
         let mut total = self.join_conditions(&select.from)?;
         total &= self.conditions(clauses.where_.clone(), select.selection.as_ref())?;
+        if let Some(level) = self.levels.last_mut() {
+            level.settled = true;
+        }
         total &= self.grouping(select)?;
         if let Some(having) = &select.having {
             self.having(clauses.having.clone(), having)?;
@@ -231,7 +234,9 @@ impl Walk<'_> {
             && select.having.is_none()
             && select.distinct.is_none()
             && matches!(select.projection.as_slice(), [item] if item_expression(item).is_some_and(|item| self.is_aggregate_call(item)));
-        Ok(QueryShape { total, single_row, columns })
+        let sure =
+            select.projection.iter().all(|item| item_expression(item).is_some_and(|item| self.measure(item).total));
+        Ok(QueryShape { total, single_row, sure, columns })
     }
 
     fn grouping(&mut self, select: &Select) -> Outcome<bool> {

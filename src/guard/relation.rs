@@ -14,14 +14,14 @@ use crate::guard::walk::{CteEntry, CteStanding, Inheritance, LensUse, Outcome, W
 use crate::sql::{TokenKind, ident_value, quote_identifier, token_range};
 
 /// What a name in a FROM clause means.
-enum Named<'a> {
+pub(in crate::guard) enum Named<'a> {
     Cte(usize),
     Table(&'a RelationRule),
     Catalog(QualifiedName),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NameUse {
+pub(in crate::guard) enum NameUse {
     Read,
     Write,
 }
@@ -149,7 +149,7 @@ impl<'a> Walk<'a> {
         parts.ok_or_else(|| not_allowed("this form of a name"))
     }
 
-    fn named(&self, name: &ObjectName, name_use: NameUse) -> Outcome<Named<'a>> {
+    pub(in crate::guard) fn named(&self, name: &ObjectName, name_use: NameUse) -> Outcome<Named<'a>> {
         let parts = self.name_parts(name)?;
         let position = self.name_tokens(name).ok().and_then(|tokens| self.position(tokens.start));
         match parts.as_slice() {

@@ -10,6 +10,8 @@ pub(in crate::guard) struct Level {
     pub(in crate::guard) entries: Vec<Entry>,
     /// While a subquery beside them is read that is not LATERAL.
     pub(in crate::guard) hidden: bool,
+    /// Its FROM and WHERE have been read: what follows is computed on the rows that they leave.
+    pub(in crate::guard) settled: bool,
     /// A join in parentheses under an alias: part of the FROM clause of the level below.
     pub(in crate::guard) in_join: bool,
 }

@@ -236,7 +236,7 @@ impl Walk<'_> {
         let total = match columns {
             [column] => {
                 shape.is_some_and(|shape| shape.total)
-                    && column.total
+                    && shape.is_some_and(|shape| shape.sure)
                     && left.total
                     && left.kind.equality_is_total(&column.kind)
             }
@@ -250,7 +250,7 @@ impl Walk<'_> {
         let columns = shape.and_then(|shape| shape.columns.as_deref()).unwrap_or_default();
         match (columns, shape) {
             ([column], Some(shape)) => {
-                let total = shape.total && shape.single_row && column.total && column.kind != Kind::Unknown;
+                let total = shape.total && shape.single_row && shape.sure && column.kind != Kind::Unknown;
                 Measure { kind: column.kind.clone(), total }
             }
             _ => Measure::unknown(),

@@ -99,6 +99,8 @@ pub(in crate::guard) struct QueryShape {
     pub(in crate::guard) total: bool,
     /// It has one row at most whatever the data: a lone aggregate without GROUP BY.
     pub(in crate::guard) single_row: bool,
+    /// Its output expressions, aggregates included, can fail on no row.
+    pub(in crate::guard) sure: bool,
     pub(in crate::guard) columns: Option<Vec<OutputColumn>>,
 }
 

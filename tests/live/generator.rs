@@ -451,7 +451,7 @@ impl Generator {
         let mut closed = false;
         if types.is_none() && depth == 3 && scope.single && self.random.chance(6) {
             closed = true;
-            let lock: &str = *self.random.pick(&[" FOR UPDATE", " FOR SHARE", " FOR NO KEY UPDATE SKIP LOCKED"]);
+            let lock = *self.random.pick(&[" FOR UPDATE", " FOR SHARE", " FOR NO KEY UPDATE SKIP LOCKED"]);
             sql.push_str(lock);
         }
         Query { sql, outputs, ordered: false, closed }

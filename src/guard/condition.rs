@@ -19,7 +19,11 @@ use crate::sql::token_range;
 
 impl Walk<'_> {
     /// A WHERE clause: true if all of it is total.
-    pub(in crate::guard) fn conditions(&mut self, tokens: Option<Range<usize>>, condition: Option<&Expr>) -> Outcome<bool> {
+    pub(in crate::guard) fn conditions(
+        &mut self,
+        tokens: Option<Range<usize>>,
+        condition: Option<&Expr>,
+    ) -> Outcome<bool> {
         let (tokens, condition) = match (tokens, condition) {
             (None, None) => return Ok(true),
             (Some(tokens), Some(condition)) if !tokens.is_empty() => (tokens, condition),
@@ -40,9 +44,8 @@ impl Walk<'_> {
 
     /// A join's ON, found on the tokens by something that stands in it.
     pub(in crate::guard) fn on_condition(&mut self, condition: &Expr) -> Outcome<bool> {
-        let inside = first_token(condition).ok_or_else(|| {
-            Rejection::new(Code::NotParsed, "this form of join condition is not understood")
-        })?;
+        let inside = first_token(condition)
+            .ok_or_else(|| Rejection::new(Code::NotParsed, "this form of join condition is not understood"))?;
         let tokens = clauses::on_condition(self.tokens, inside).ok_or_else(disagree)?;
         self.conditions(Some(tokens), Some(condition))
     }
@@ -62,6 +65,9 @@ impl Walk<'_> {
             // Nothing keeps a subquery inside from being pulled up into the joins around it.
             let inside = self.touched.get(touched..).unwrap_or_default().to_vec();
             self.fence(&inside);
+            if self.is_fenced(references) {
+                self.out_of_estimates(tokens);
+            }
         } else {
             self.before(tokens.start, format!("CASE WHEN {} THEN (", guards.join(" AND ")));
             self.after(tokens.end - 1, ") END");
@@ -70,7 +76,9 @@ impl Walk<'_> {
     }
 
     /// HAVING: a condition without an aggregate is pushed below the grouping, where no CASE could name the column.
-    pub(in crate::guard) fn having(&mut self, condition: &Expr) -> Outcome<()> {
+    pub(in crate::guard) fn having(&mut self, tokens: Option<Range<usize>>, condition: &Expr) -> Outcome<()> {
+        let tokens = tokens.filter(|tokens| !tokens.is_empty()).ok_or_else(disagree)?;
+        let mut fenced = false;
         for conjunct in conjuncts(condition) {
             let references = self.references.len();
             let touched = self.touched.len();
@@ -78,13 +86,32 @@ impl Walk<'_> {
             if (self.measure(conjunct).total && !self.unsure) || self.holds_aggregate(conjunct) {
                 continue;
             }
+            fenced = true;
             for (level, entry) in self.referenced(references) {
                 self.fence_entry(level, entry)?;
             }
             let inside = self.touched.get(touched..).unwrap_or_default().to_vec();
             self.fence(&inside);
         }
+        if fenced {
+            self.out_of_estimates(tokens);
+        }
         Ok(())
+    }
+
+    /// A fence keeps a condition from the rows, but not from the statistics, on whose values the planner tries operators.
+    /// Through CASE it does not look.
+    fn out_of_estimates(&mut self, tokens: Range<usize>) {
+        self.before(tokens.start, "CASE WHEN (");
+        self.after(tokens.end - 1, ") THEN true END");
+    }
+
+    /// Whether the condition is on columns that come out of a fence.
+    fn is_fenced(&self, references: usize) -> bool {
+        self.referenced(references).into_iter().any(|(level, entry)| {
+            let entry = self.levels.get(level).and_then(|level| level.entries.get(entry));
+            entry.is_some_and(|entry| !matches!(entry.protection, Protection::None))
+        })
     }
 
     /// What must hold of the relations that a condition refers to. Fences those that cannot be named here.
@@ -100,10 +127,18 @@ impl Walk<'_> {
         Ok(guards)
     }
 
-    /// The relations of the levels in sight that were referred to since `mark`.
-    fn referenced(&self, mark: usize) -> BTreeSet<(usize, usize)> {
+    /// The relations of the levels in sight that were referred to since `mark`, and those that these stand for.
+    pub(in crate::guard) fn referenced(&self, mark: usize) -> BTreeSet<(usize, usize)> {
         let uses = self.references.get(mark..).unwrap_or_default().iter();
-        uses.map(|used| (used.level, used.entry)).filter(|(level, _)| *level < self.levels.len()).collect()
+        let mut pending: Vec<_> = uses.map(|used| (used.level, used.entry)).collect();
+        let mut found = BTreeSet::new();
+        while let Some((level, at)) = pending.pop() {
+            let Some(scope) = self.levels.get(level) else { continue };
+            if found.insert((level, at)) {
+                pending.extend(scope.entries.get(at).into_iter().flat_map(|entry| &entry.lateral));
+            }
+        }
+        found
     }
 
     /// `alias.tenant_id = tenant [OR alias.tenant_id IS NULL]`; `None`: there is nothing to guard by, or no way to.

@@ -36,8 +36,18 @@ pub(in crate::guard) fn listed(name: &str) -> Option<Listed> {
 pub(in crate::guard) fn is_grammar_form(name: &str) -> bool {
     matches!(
         name,
-        "coalesce" | "nullif" | "greatest" | "least" | "row" | "grouping" | "current_date" | "current_time"
-            | "current_timestamp" | "localtime" | "localtimestamp" | "current_schema"
+        "coalesce"
+            | "nullif"
+            | "greatest"
+            | "least"
+            | "row"
+            | "grouping"
+            | "current_date"
+            | "current_time"
+            | "current_timestamp"
+            | "localtime"
+            | "localtimestamp"
+            | "current_schema"
     )
 }
 
@@ -58,10 +68,8 @@ pub(in crate::guard) fn total_result(name: &str, arguments: &[Kind]) -> Option<K
         }
         "starts_with" => all_text.then_some(Kind::Boolean),
         "jsonb_typeof" => matches!(arguments, [Kind::Jsonb]).then_some(Kind::Text),
-        "isfinite" => {
-            matches!(arguments, [Kind::Date | Kind::Timestamp | Kind::TimestampTz | Kind::Interval])
-                .then_some(Kind::Boolean)
-        }
+        "isfinite" => matches!(arguments, [Kind::Date | Kind::Timestamp | Kind::TimestampTz | Kind::Interval])
+            .then_some(Kind::Boolean),
         _ => None,
     }
 }
@@ -117,6 +125,5 @@ const AGGREGATES: &[&str] = &[
     "stddev_samp variance var_pop var_samp mode percentile_cont percentile_disc",
 ];
 
-const WINDOWS: &[&str] = &[
-    "row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value",
-];
+const WINDOWS: &[&str] =
+    &["row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value"];

@@ -1,8 +1,8 @@
 //! What is known of a value's type: enough to tell which comparisons can never fail.
 
+use crate::catalog::QualifiedName;
 use crate::catalog::{Column, TypeKind};
 use crate::guard::ruleset::Ruleset;
-use crate::catalog::QualifiedName;
 use sqlparser::ast::DataType;
 
 /// Families of types within which comparison is total: it fails on no pair of values.

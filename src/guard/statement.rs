@@ -2,8 +2,8 @@
 
 use sqlparser::ast::Statement as Tree;
 
-use crate::guard::from::not_allowed;
 use crate::guard::decision::{CopyIn, Decision, Facts, Forward, GuardedSql, StatementClass, StatementFacts};
+use crate::guard::from::not_allowed;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::Ruleset;
 use crate::guard::verify::verify;
@@ -27,9 +27,7 @@ fn decide_script(ruleset: &Ruleset, request: &Request<'_>, script: &Script<'_>) 
         .and_then(|()| operators(ruleset, script))
         .and_then(|()| statements(&mut walk, script, &mut facts));
     match outcome.and_then(|copy_in| finish(&walk, copy_in)) {
-        Ok((sql, copy_in)) => {
-            Decision::Forward(Forward { sql, facts, parameter_checks: walk.checks, copy_in })
-        }
+        Ok((sql, copy_in)) => Decision::Forward(Forward { sql, facts, parameter_checks: walk.checks, copy_in }),
         Err(rejection) => Decision::Reject { rejection, facts },
     }
 }
@@ -71,7 +69,8 @@ fn operators(ruleset: &Ruleset, script: &Script<'_>) -> Outcome<()> {
         let symbol = tokens.text(at);
         // `OPERATOR(schema.symbol)`
         let qualified = at >= 2 && tokens.kind(at - 1) == Some(TokenKind::Dot);
-        let refused = if qualified { !tokens.is_word(at - 2, "pg_catalog") } else { ruleset.operator_is_redefined(symbol) };
+        let refused =
+            if qualified { !tokens.is_word(at - 2, "pg_catalog") } else { ruleset.operator_is_redefined(symbol) };
         if refused && !(symbol == "*" && tokens.kind(at - 1) == Some(TokenKind::Dot)) {
             return Err(Rejection::new(Code::OperatorNotAllowed, format!("operator {symbol} is not allowed"))
                 .detail("The database defines an operator of that name which could be meant.")
@@ -117,8 +116,12 @@ fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<(StatementClass, C
         }
         Body::Other(words) => {
             return Err(Rejection::new(Code::StatementNotAllowed, format!("{words} is not allowed"))
-                .detail("Only queries, changes of rows, COPY, transactions and harmless settings pass through Partywall.")
-                .hint("Connect to the database itself, as its owner, for changes of the schema and for administration."));
+                .detail(
+                    "Only queries, changes of rows, COPY, transactions and harmless settings pass through Partywall.",
+                )
+                .hint(
+                    "Connect to the database itself, as its owner, for changes of the schema and for administration.",
+                ));
         }
     };
     Ok((class, CopyIn::Unchanged))

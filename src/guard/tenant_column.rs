@@ -98,8 +98,7 @@ pub(in crate::guard) fn reference(alias: &str, column: &str) -> String {
 fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     let plain = text.len() == 32;
     let hyphens_at = |at: usize| matches!(at, 8 | 13 | 18 | 23);
-    let well_formed = text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| (byte == b'-') == hyphens_at(at));
+    let well_formed = text.len() == 36 && text.bytes().enumerate().all(|(at, byte)| (byte == b'-') == hyphens_at(at));
     if !plain && !well_formed {
         return None;
     }

@@ -178,7 +178,8 @@ impl Check<'_> {
     /// `SELECT <columns> FROM schema.table WHERE column OPERATOR(pg_catalog.=) '<tenant>'::… [OFFSET 0]`, and no more.
     fn is_lens(&self, query: &Query) -> bool {
         let SetExpr::Select(select) = query.body.as_ref() else { return false };
-        let no_more = query.with.is_none() && query.order_by.is_none() && query.fetch.is_none() && query.locks.is_empty();
+        let no_more =
+            query.with.is_none() && query.order_by.is_none() && query.fetch.is_none() && query.locks.is_empty();
         let offset = match &query.limit_clause {
             None => true,
             Some(LimitClause::LimitOffset { limit: None, offset: Some(_), .. }) => true,
@@ -188,15 +189,20 @@ impl Check<'_> {
     }
 
     fn is_lens_select(&self, select: &Select) -> bool {
-        let ([TableWithJoins { relation, joins }], Some(selection)) = (select.from.as_slice(), &select.selection) else {
+        let ([TableWithJoins { relation, joins }], Some(selection)) = (select.from.as_slice(), &select.selection)
+        else {
             return false;
         };
         let TableFactor::Table { name, alias: None, args: None, .. } = relation else { return false };
         let Some(column) = self.scoped(name) else { return false };
-        let plain = select.projection.iter().all(|item| {
-            matches!(item, SelectItem::Wildcard(_) | SelectItem::UnnamedExpr(Expr::Identifier(_)))
-        });
-        joins.is_empty() && plain && select.having.is_none() && select.distinct.is_none()
+        let plain = select
+            .projection
+            .iter()
+            .all(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::UnnamedExpr(Expr::Identifier(_))));
+        joins.is_empty()
+            && plain
+            && select.having.is_none()
+            && select.distinct.is_none()
             && self.is_predicate(selection, None, column)
     }
 
@@ -205,7 +211,9 @@ impl Check<'_> {
         let Some(column) = self.scoped(name) else { return false };
         let visible = alias.as_ref().map(|alias| ident_value(&alias.name)).or_else(|| last(name));
         let first = match selection {
-            Some(Expr::BinaryOp { left, op: BinaryOperator::And, right }) if matches!(right.as_ref(), Expr::Nested(_)) => {
+            Some(Expr::BinaryOp { left, op: BinaryOperator::And, right })
+                if matches!(right.as_ref(), Expr::Nested(_)) =>
+            {
                 Some(left.as_ref())
             }
             other => other,
@@ -235,7 +243,8 @@ impl Check<'_> {
             },
             _ => None,
         };
-        operator.as_slice() == ["pg_catalog", "="] && left == expected
+        operator.as_slice() == ["pg_catalog", "="]
+            && left == expected
             && value.zip(right).is_some_and(|(value, literal)| value.as_text() == *literal)
     }
 }

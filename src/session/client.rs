@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::guard::{Code, CopyIn, Decision, Facts, Protocol, Rejection, StatementClass};
-use crate::session::copy::AppendColumn;
+use crate::guard::{Code, Decision, Facts, Protocol, Rejection};
+use crate::session::client_copy::copies_in;
 use crate::session::effect::Progress;
 use crate::session::names::Name;
 use crate::session::pass::{Pass, SqlFree};
@@ -19,8 +19,6 @@ use crate::wire::{Malformed, encode, frame, frontend};
 
 /// Bytes in the output buffer after which a call returns, to be called again when they are sent.
 const OUTPUT_BYTES_MAX: usize = 262_144;
-/// Longest texts that may be under way at once, and that a session may have prepared.
-pub(crate) const TEXTS_MAX: usize = 16;
 
 /// One call's view of the session.
 pub(crate) struct Client<'s> {
@@ -50,7 +48,8 @@ impl Client<'_> {
         let buffered_before = self.session.upstream_output.len();
         let mut pass = Pass::new(input);
         while self.step(&mut pass)? == Step::Next {
-            if self.session.upstream_output.len() > OUTPUT_BYTES_MAX {
+            let session = &self.session;
+            if session.upstream_output.len().max(session.client_output.len()) > OUTPUT_BYTES_MAX {
                 break;
             }
         }
@@ -156,14 +155,13 @@ impl Client<'_> {
             Partial::Drop(_) | Partial::None => self.replace(pass, count),
         }
         let left = left.saturating_sub(count);
-        self.session.client_partial = if left == 0 { Partial::None } else { rebuild(left) };
+        self.session.client_partial = Partial::of(rebuild, left);
         if left == 0 { Step::Next } else { Step::Wait }
     }
 
     fn pipeline_is_full(&self) -> bool {
-        let requests = &self.session.requests;
-        let texts = self.session.limits.statement_bytes_max.saturating_mul(TEXTS_MAX);
-        requests.len() >= self.session.limits.pipeline_max || requests.text_bytes() > texts
+        let (requests, limits) = (&self.session.requests, &self.session.limits);
+        requests.len() >= limits.pipeline_max || requests.text_bytes() > limits.texts_bytes_max()
     }
 
     /// The server may keep its answers to itself until a Sync; a Flush makes it send them, so that this cannot last.
@@ -272,111 +270,10 @@ impl Client<'_> {
         empty(body)?;
         self.keep(header, pass)
     }
-
-    fn copy_in_message(&mut self, header: Header<Frontend>, pass: &mut ClientPass<'_>) -> Result<Step, SessionError> {
-        match header.kind {
-            Frontend::CopyData => {
-                if matches!(self.session.copy, CopyState::In(Some(_))) {
-                    self.replace(pass, HEADER_BYTES);
-                    self.session.client_partial = partial(Partial::Transform, header.frame_bytes - HEADER_BYTES);
-                } else {
-                    self.session.client_partial = Partial::Pass(header.frame_bytes);
-                }
-                Ok(Step::Next)
-            }
-            Frontend::CopyDone | Frontend::CopyFail => {
-                let Some(body) = Self::body(header, pass) else { return Ok(Step::Wait) };
-                if header.kind == Frontend::CopyFail {
-                    frontend::copy_fail(body)?;
-                    self.session.copy = CopyState::None;
-                } else {
-                    empty(body)?;
-                    if let CopyState::In(Some(_)) = self.session.copy {
-                        self.replace(pass, header.frame_bytes);
-                        self.finish_transform();
-                        return Ok(self.copy_ended());
-                    }
-                    self.session.copy = CopyState::None;
-                }
-                self.copy_ended();
-                self.keep(header, pass)
-            }
-            // The server reads and ignores them while it waits for data.
-            Frontend::Sync | Frontend::Flush => Ok(self.drop_message(header)),
-            _ => Err(SessionError::Client("unexpected message type during COPY from stdin")),
-        }
-    }
-
-    /// Another COPY of the same Query may ask for data next.
-    fn copy_ended(&mut self) -> Step {
-        if let Some(Kind::Query(Some(text))) = self.session.requests.head().map(|request| &request.kind)
-            && copies_in(&text.decision) > 1
-        {
-            self.session.hold = Some(Hold::Copy);
-        }
-        Step::Next
-    }
-
-    fn copy_failed_message(&mut self, header: Header<Frontend>) -> Result<Step, SessionError> {
-        match header.kind {
-            Frontend::CopyDone | Frontend::CopyFail => self.session.copy = CopyState::None,
-            Frontend::CopyData | Frontend::Sync | Frontend::Flush => {}
-            _ => return Err(SessionError::Client("unexpected message type during COPY from stdin")),
-        }
-        Ok(self.drop_message(header))
-    }
-
-    fn transform(&mut self, pass: &mut ClientPass<'_>, count: usize) {
-        let data = pass.rest().get(..count).unwrap_or_default();
-        self.replace(pass, count);
-        let CopyState::In(Some(append)) = &mut self.session.copy else { return };
-        let mut result = Ok(());
-        self.session.upstream_output.copy_data(|out| result = append.handle_data(data, out));
-        self.check_transform(result);
-    }
-
-    fn finish_transform(&mut self) {
-        let CopyState::In(Some(append)) = &mut self.session.copy else { return };
-        let mut result = Ok(());
-        self.session.upstream_output.copy_data(|out| result = append.handle_done(out));
-        self.check_transform(result);
-        if let CopyState::In(_) = self.session.copy {
-            self.session.upstream_output.copy_done();
-        }
-        self.session.copy = CopyState::None;
-    }
-
-    fn check_transform(&mut self, result: Result<(), crate::session::copy::CopyError>) {
-        if let Err(error) = result {
-            self.session.upstream_output.copy_fail(error.0);
-            self.session.copy = CopyState::Failed;
-        }
-    }
 }
 
-pub(crate) fn partial(rebuild: fn(usize) -> Partial, left: usize) -> Partial {
-    if left == 0 { Partial::None } else { rebuild(left) }
-}
-
-fn empty(body: &[u8]) -> Result<(), Malformed> {
+pub(crate) fn empty(body: &[u8]) -> Result<(), Malformed> {
     if body.is_empty() { Ok(()) } else { Err(Malformed) }
-}
-
-/// How many statements of a text read data from the client.
-pub(crate) fn copies_in(decision: &Decision) -> usize {
-    let statements = &decision.facts().statements;
-    statements.iter().filter(|statement| statement.class == StatementClass::CopyIn).count()
-}
-
-/// The transformation of the data that a text's COPY reads.
-pub(crate) fn append_column(decision: &Decision) -> Option<AppendColumn> {
-    match decision {
-        Decision::Forward(forward) => match &forward.copy_in {
-            CopyIn::Unchanged => None,
-            CopyIn::AppendColumn { delimiter, value } => Some(AppendColumn::new(*delimiter, value)),
-        },
-        Decision::Reject { .. } => None,
-    }
 }
 
 pub(crate) fn refused(rejection: Rejection) -> Arc<Decision> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::guard::{Code, Decision, Protocol, Rejection};
 use crate::session::bound::{self, Mismatch};
-use crate::session::client::{Client, ClientPass, Step, TEXTS_MAX, copies_in, refused, text_of, too_long};
+use crate::session::client::{Client, ClientPass, Step, refused, text_of, too_long};
+use crate::session::client_copy::copies_in;
 use crate::session::names::{Meaning, Name};
 use crate::session::record::Subject;
 use crate::session::refusal::{Poison, PoisonForm, report_of};
@@ -77,7 +78,7 @@ impl Client<'_> {
             return Ok(());
         }
         let bytes: usize = statements.iter().map(|prepared| prepared.sql.len()).sum();
-        let bytes_max = limits.statement_bytes_max.saturating_mul(TEXTS_MAX);
+        let bytes_max = limits.texts_bytes_max();
         let too_many = !statements.contains(statement) && statements.len() >= limits.statements_max;
         if !too_many && bytes.saturating_add(sql_bytes) <= bytes_max {
             return Ok(());
@@ -232,6 +233,11 @@ impl Client<'_> {
     ) -> Result<Step, SessionError> {
         let Some(body) = Self::body(header, pass) else { return Ok(Step::Wait) };
         let kind = match frontend::target(body)? {
+            // The server may still hold one that a refusal should have dropped, and was not asked to.
+            Target::Statement(b"") if self.unnamed_is_absent() => {
+                self.refuse_extended(header, pass, None, no_statement(&Name::default()));
+                return Ok(Step::Next);
+            }
             Target::Statement(_) => Kind::DescribeStatement,
             Target::Portal(_) => Kind::DescribePortal,
         };
@@ -249,6 +255,10 @@ impl Client<'_> {
         self.session.requests.push(kind, None, self.now);
         self.session.progress = Group::Open;
         self.keep(header, pass)
+    }
+
+    fn unnamed_is_absent(&self) -> bool {
+        matches!(self.session.statements.meaning(&Name::default(), self.session.group), Meaning::Absent)
     }
 
     fn hold_unsettled(&mut self) -> Step {

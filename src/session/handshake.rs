@@ -3,16 +3,14 @@
 use bytes::BytesMut;
 
 use crate::auth::ScramVerifier;
-use crate::auth::scram::{self, Binding, ExpectProof, ScramError};
+use crate::auth::scram::Binding;
+use crate::session::login::{Login, Proved, Step};
 use crate::session::startup_parameters::{self, Accepted};
 use crate::tenant::{Identity, LoginName};
 use crate::wire::backend::Status;
 use crate::wire::report::{Report, Severity};
 use crate::wire::startup::{Packet, PacketError, Startup};
-use crate::wire::{encode, frame, frontend, startup};
-
-/// PostgreSQL's `PG_MAX_SASL_MESSAGE_LENGTH` before version 18.
-const SASL_MESSAGE_BYTES_MAX: u32 = 1024;
+use crate::wire::{encode, startup};
 
 /// What is known of the connection before it says a word.
 #[derive(Debug, Clone)]
@@ -126,25 +124,9 @@ enum Asked {
 enum State {
     ExpectStartup,
     ExpectTls,
-    ExpectSaslInitial(Applicant),
-    ExpectSaslProof(Applicant, Box<ExpectProof>, &'static str),
+    ExpectLogin(Login),
     /// Authenticated, refused or cancelled: nothing more is taken.
     Done,
-}
-
-/// Who wants in, before it is proved.
-struct Applicant {
-    name: String,
-    accepted: Accepted,
-    verifier: ScramVerifier,
-    /// `None`: no such login, and no proof will do.
-    identity: Option<Identity>,
-}
-
-impl Applicant {
-    fn login(&self) -> Option<LoginName> {
-        LoginName::parse(&self.name).ok()
-    }
 }
 
 impl Handshake {
@@ -169,8 +151,7 @@ impl Handshake {
     pub fn handle_client(&mut self, input: &[u8], logins: &dyn Logins, nonce: &[u8; 18]) -> (usize, Effect) {
         match std::mem::replace(&mut self.state, State::Done) {
             State::ExpectStartup => self.expect_startup(input, logins),
-            State::ExpectSaslInitial(applicant) => self.expect_sasl_initial(input, applicant, nonce),
-            State::ExpectSaslProof(applicant, proof, method) => self.expect_sasl_proof(input, applicant, proof, method),
+            State::ExpectLogin(login) => self.expect_login(input, login, nonce),
             // Plain bytes while the shell is to begin TLS: whoever put them there, they are not the client's.
             State::ExpectTls => (input.len(), self.unencrypted_data()),
             State::Done => (0, Effect::Continue),
@@ -187,7 +168,7 @@ impl Handshake {
     /// The authentication time-out passed.
     pub fn handle_timeout(&mut self) -> Effect {
         let login = match std::mem::replace(&mut self.state, State::Done) {
-            State::ExpectSaslInitial(applicant) | State::ExpectSaslProof(applicant, ..) => applicant.login(),
+            State::ExpectLogin(login) => login.name(),
             State::ExpectStartup | State::ExpectTls | State::Done => None,
         };
         let report = Report::new("57014", "canceling authentication due to timeout");
@@ -295,8 +276,7 @@ impl Handshake {
         let accepted = match startup_parameters::read(&packet.parameters) {
             Ok(accepted) => accepted,
             Err(refused) => {
-                let login = refused.login.and_then(|name| LoginName::parse(&name).ok());
-                return self.close(refused.reason, login, &refused.report);
+                return self.close(refused.reason, refused.login, &refused.report);
             }
         };
         let name = accepted.user.clone();
@@ -312,7 +292,7 @@ impl Handshake {
             None => (ScramVerifier::mock(logins.mock_secret(), &name), None),
         };
         encode::authentication_sasl(self.binding().mechanisms(), &mut self.output);
-        self.state = State::ExpectSaslInitial(Applicant { name, accepted, verifier, identity });
+        self.state = State::ExpectLogin(Login::new(accepted, verifier, identity));
         Effect::Continue
     }
 
@@ -338,105 +318,35 @@ impl Handshake {
         }
     }
 
-    fn expect_sasl_initial(&mut self, input: &[u8], applicant: Applicant, nonce: &[u8; 18]) -> (usize, Effect) {
-        let (body, consumed) = match sasl_message(input) {
-            Ok(Some(message)) => message,
-            Ok(None) => {
-                self.state = State::ExpectSaslInitial(applicant);
-                return (0, Effect::Continue);
+    fn expect_login(&mut self, input: &[u8], login: Login, nonce: &[u8; 18]) -> (usize, Effect) {
+        let mut output = std::mem::take(&mut self.output);
+        let (consumed, step) = login.handle(input, self.binding(), nonce, &mut output);
+        self.output = output;
+        let effect = match step {
+            Step::Expect(login) => {
+                self.state = State::ExpectLogin(login);
+                Effect::Continue
             }
-            Err(error) => return (input.len(), self.refuse_sasl_frame(&applicant, error)),
-        };
-        let begun = match frontend::sasl_initial(body) {
-            // A client may leave its first message out (RFC 4422); SCRAM clients never do.
-            Ok((mechanism, Some(first))) => {
-                scram::begin(mechanism, first, self.binding(), applicant.verifier.clone(), nonce)
-                    .map(|begun| (begun, method(mechanism)))
+            Step::Refused(refused) => self.close(refused.reason, refused.login, &refused.report),
+            Step::Proved(proved) => {
+                let Proved { identity, accepted, method } = *proved;
+                let Accepted { application_name, database, parameters, .. } = accepted;
+                let protocol = self.protocol;
+                Effect::Authenticated(Authenticated {
+                    identity,
+                    application_name,
+                    database,
+                    parameters,
+                    protocol,
+                    method,
+                })
             }
-            Ok((_, None)) | Err(_) => Err(ScramError::Malformed),
         };
-        match begun {
-            Ok(((proof, server_first), method)) => {
-                encode::authentication_sasl_continue(&server_first, &mut self.output);
-                self.state = State::ExpectSaslProof(applicant, Box::new(proof), method);
-                (consumed, Effect::Continue)
-            }
-            Err(error) => (consumed, self.refuse_proof(&applicant, error)),
-        }
-    }
-
-    fn expect_sasl_proof(
-        &mut self,
-        input: &[u8],
-        applicant: Applicant,
-        proof: Box<ExpectProof>,
-        method: &'static str,
-    ) -> (usize, Effect) {
-        let (body, consumed) = match sasl_message(input) {
-            Ok(Some(message)) => message,
-            Ok(None) => {
-                self.state = State::ExpectSaslProof(applicant, proof, method);
-                return (0, Effect::Continue);
-            }
-            Err(error) => return (input.len(), self.refuse_sasl_frame(&applicant, error)),
-        };
-        let proved = match proof.finish(body) {
-            Ok(proved) => proved,
-            Err(error) => return (consumed, self.refuse_proof(&applicant, error)),
-        };
-        // Not before here: who does not exist fails exactly where and how a wrong password does.
-        let Some(identity) = applicant.identity else {
-            return (consumed, self.refuse_password(&applicant.name));
-        };
-        encode::authentication_sasl_final(&proved.server_final, &mut self.output);
-        let Accepted { application_name, database, parameters, .. } = applicant.accepted;
-        let authenticated =
-            Authenticated { identity, application_name, database, parameters, protocol: self.protocol, method };
-        (consumed, Effect::Authenticated(authenticated))
-    }
-
-    fn refuse_sasl_frame(&mut self, applicant: &Applicant, error: frame::FrameError) -> Effect {
-        let message = match error {
-            frame::FrameError::UnknownType(kind) => format!("expected SASL response, got message type {kind}"),
-            frame::FrameError::InvalidLength => error.to_string(),
-        };
-        self.close("protocol", applicant.login(), &Report::new("08P01", message))
-    }
-
-    fn refuse_proof(&mut self, applicant: &Applicant, error: ScramError) -> Effect {
-        let (reason, report) = match error {
-            ScramError::WrongProof => return self.refuse_password(&applicant.name),
-            ScramError::Malformed | ScramError::Mechanism => ("protocol", Report::new("08P01", error.to_string())),
-            ScramError::ChannelBinding => ("auth_failed", Report::new("28000", error.to_string())),
-            ScramError::Downgrade => (
-                "auth_failed",
-                Report::new("28000", error.to_string()).detail(
-                    "The client supports SCRAM channel binding but thinks the server does not. However, this server \
-                     does support channel binding.",
-                ),
-            ),
-        };
-        self.close(reason, applicant.login(), &report)
-    }
-
-    fn refuse_password(&mut self, name: &str) -> Effect {
-        let report = Report::new("28P01", format!("password authentication failed for user \"{name}\""));
-        self.close("auth_failed", LoginName::parse(name).ok(), &report)
+        (consumed, effect)
     }
 
     fn close(&mut self, reason: &'static str, login: Option<LoginName>, report: &Report) -> Effect {
         report.encode(Severity::Fatal, &mut self.output);
         Effect::Close(Refusal { reason, login, message: report.message.clone().into_owned() })
     }
-}
-
-fn method(mechanism: &[u8]) -> &'static str {
-    if mechanism == scram::SCRAM_SHA_256_PLUS.as_bytes() { "scram-sha-256-plus" } else { "scram-sha-256" }
-}
-
-/// The body of the `p` message at the start of `input`, and the message's length.
-fn sasl_message(input: &[u8]) -> Result<Option<(&[u8], usize)>, frame::FrameError> {
-    let Some(header) = frame::expected(input, b'p', SASL_MESSAGE_BYTES_MAX)? else { return Ok(None) };
-    let body = input.get(frame::HEADER_BYTES..header.frame_bytes);
-    Ok(body.map(|body| (body, header.frame_bytes)))
 }

@@ -2,10 +2,13 @@
 
 mod bound;
 mod client;
+mod client_copy;
 mod copy;
 pub mod effect;
+mod errors;
 mod extended;
 pub mod handshake;
+mod login;
 mod names;
 mod output;
 mod pass;
@@ -46,6 +49,15 @@ pub struct SessionLimits {
     pub statements_max: usize,
     pub portals_max: usize,
     pub pipeline_max: usize,
+}
+
+/// Longest texts that may be under way at once, and that a session may have prepared.
+const TEXTS_MAX: usize = 16;
+
+impl SessionLimits {
+    fn texts_bytes_max(&self) -> usize {
+        self.statement_bytes_max.saturating_mul(TEXTS_MAX)
+    }
 }
 
 /// A conversation after login: between one client and the one upstream connection that serves it.
@@ -121,6 +133,12 @@ enum Partial {
     Drop(usize),
     /// COPY data that goes through the transformation.
     Transform(usize),
+}
+
+impl Partial {
+    fn of(form: fn(usize) -> Self, left: usize) -> Self {
+        if left == 0 { Self::None } else { form(left) }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,6 +236,12 @@ impl Session {
         } else {
             SessionState::Active
         }
+    }
+
+    /// Whether so many requests have been answered that it pays to let the client go on.
+    fn pipeline_has_drained(&self) -> bool {
+        self.requests.len() <= self.limits.pipeline_max / 2
+            && self.requests.text_bytes() <= self.limits.texts_bytes_max() / 2
     }
 
     /// A FATAL error, unless one was said or a message to the client is unfinished and would swallow it.

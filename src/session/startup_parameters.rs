@@ -1,5 +1,6 @@
 //! Which parameters of a start-up packet are taken: a list, and nothing that is not on it.
 
+use crate::tenant::LoginName;
 use crate::wire::report::Report;
 
 /// Settings that are passed on, under the names that PostgreSQL shows. None of them changes what a statement may reach.
@@ -29,11 +30,11 @@ pub(crate) struct Accepted {
 pub(crate) struct Refused {
     /// As in `handshake::Refusal`.
     pub(crate) reason: &'static str,
-    pub(crate) login: Option<String>,
+    pub(crate) login: Option<LoginName>,
     pub(crate) report: Report,
 }
 
-pub(crate) fn read(pairs: &[(&[u8], &[u8])]) -> Result<Accepted, Refused> {
+pub(crate) fn read(pairs: &[(&[u8], &[u8])]) -> Result<Accepted, Box<Refused>> {
     let mut accepted =
         Accepted { user: String::new(), database: None, application_name: String::new(), parameters: Vec::new() };
     let taken = pairs.iter().try_for_each(|(name, value)| {
@@ -41,14 +42,14 @@ pub(crate) fn read(pairs: &[(&[u8], &[u8])]) -> Result<Accepted, Refused> {
         let value = text(value, name)?;
         accepted.take(name, value)
     });
-    let login = (!accepted.user.is_empty()).then(|| accepted.user.clone());
+    let login = LoginName::parse(&accepted.user).ok();
     if let Err(report) = taken {
         let reason = if report.sqlstate == "0A000" { "unsupported" } else { "parameter" };
-        return Err(Refused { reason, login, report });
+        return Err(Box::new(Refused { reason, login, report }));
     }
     if accepted.user.is_empty() {
         let report = Report::new("28000", "no PostgreSQL user name specified in startup packet");
-        return Err(Refused { reason: "protocol", login, report });
+        return Err(Box::new(Refused { reason: "protocol", login, report }));
     }
     Ok(accepted)
 }

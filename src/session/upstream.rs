@@ -2,29 +2,24 @@
 
 use std::sync::Arc;
 
-use crate::guard::{Decision, GuardedSql};
-use crate::session::client::append_column;
+use crate::session::client_copy::append_column;
 use crate::session::effect::{Outcome, Progress};
 use crate::session::names::Name;
 use crate::session::pass::{FromUpstream, Pass};
-use crate::session::record::{End, Subject};
+use crate::session::record::End;
 use crate::session::requests::{Fate, Kind, Request};
-use crate::session::{CopyState, Group, Hold, Partial, Said, Session, SessionError, subject};
+use crate::session::{CopyState, Group, Hold, Partial, Session, SessionError};
 use crate::tenant::Timestamp;
-use crate::wire::backend::{self, Fields, Status};
+use crate::wire::backend::{self, Status};
 use crate::wire::frame::{Backend, HEADER_BYTES, Header};
-use crate::wire::report::{Severity, error_response, notice_response};
 use crate::wire::{Malformed, frame};
-
-/// Bytes of an error's text that are held; what is longer is cut.
-const ERROR_BYTES_MAX: usize = 1_048_576;
 
 pub(crate) struct Upstream<'s> {
     pub(crate) session: &'s mut Session,
     pub(crate) now: Timestamp,
 }
 
-type UpstreamPass<'a> = Pass<'a, FromUpstream>;
+pub(crate) type UpstreamPass<'a> = Pass<'a, FromUpstream>;
 
 /// What becomes of a message whose meaning has been taken in.
 enum Way {
@@ -77,7 +72,7 @@ impl Upstream<'_> {
         Ok(self.continue_partial(pass))
     }
 
-    fn continue_partial(&mut self, pass: &mut UpstreamPass<'_>) -> bool {
+    pub(crate) fn continue_partial(&mut self, pass: &mut UpstreamPass<'_>) -> bool {
         let (left, rebuild): (usize, fn(usize) -> Partial) = match self.session.upstream_partial {
             Partial::Pass(left) => (left, Partial::Pass),
             Partial::Drop(left) | Partial::Transform(left) => (left, Partial::Drop),
@@ -89,11 +84,11 @@ impl Upstream<'_> {
         } else {
             self.drop_next(pass, count);
         }
-        self.session.upstream_partial = if left == count { Partial::None } else { rebuild(left - count) };
+        self.session.upstream_partial = Partial::of(rebuild, left - count);
         left == count
     }
 
-    fn drop_next(&mut self, pass: &mut UpstreamPass<'_>, count: usize) {
+    pub(crate) fn drop_next(&mut self, pass: &mut UpstreamPass<'_>, count: usize) {
         let passed = pass.drop_next(count);
         self.session.client_output.extend_from_slice(passed.bytes());
     }
@@ -284,82 +279,8 @@ impl Upstream<'_> {
         Ok(Way::Keep)
     }
 
-    /// An ErrorResponse or NoticeResponse: rebuilt, never passed. An overlong one is cut.
-    fn report(&mut self, header: Header<Backend>, pass: &mut UpstreamPass<'_>) -> Result<bool, SessionError> {
-        let held = header.frame_bytes.min(ERROR_BYTES_MAX);
-        let Some(body) = pass.rest().get(HEADER_BYTES..held) else { return Ok(false) };
-        self.drop_next(pass, 0);
-        if header.kind == Backend::NoticeResponse {
-            let fields = kept(&backend::fields(body), None);
-            notice_response(fields, &mut self.session.client_output);
-        } else {
-            self.error(&backend::fields(body))?;
-        }
-        self.session.upstream_partial = Partial::Drop(header.frame_bytes);
-        Ok(self.continue_partial(pass))
-    }
-
-    fn error(&mut self, fields: &Fields<'_>) -> Result<(), SessionError> {
-        let severity = fields.value(b'V').or(fields.value(b'S')).unwrap_or_default();
-        let is_fatal = matches!(severity, b"FATAL" | b"PANIC");
-        let sqlstate = fields.value(b'C').and_then(|code| code.try_into().ok());
-        let Some(head) = self.session.requests.head() else {
-            error_response(kept(fields, None), &mut self.session.client_output);
-            if is_fatal {
-                self.session.fatal = Said::Fatal;
-                return Ok(());
-            }
-            return Err(SessionError::Disagreement("an error came to no request"));
-        };
-        if let Some(poison) = head.poison.as_ref().filter(|poison| poison.raised(fields)) {
-            poison.report.encode(Severity::Error, &mut self.session.client_output);
-        } else {
-            let ends = End::failed(sqlstate, self.now);
-            let (subject, fields) = (self.culprit(head), kept(fields, self.sql_of(head)));
-            let poisoned = head.poison.is_some();
-            error_response(fields, &mut self.session.client_output);
-            if let Some(subject) = subject.filter(|_| !poisoned) {
-                self.session.records.ended(subject, ends);
-            }
-        }
-        self.session.requests.fail_head();
-        if is_fatal {
-            self.session.fatal = Said::Fatal;
-            return Ok(());
-        }
-        // A client that is sending data goes on until it has read of it; what it sends is ignored, here and there.
-        self.session.copy = CopyState::None;
-        self.skip();
-        Ok(())
-    }
-
-    /// The statement that an error is about.
-    fn culprit(&self, head: &Request) -> Option<Subject> {
-        let prepared = match &head.kind {
-            Kind::Parse { statement } => self.session.statements.oldest_pending(statement),
-            Kind::Bind { portal, .. } => self.session.portals.oldest_pending(portal),
-            _ => return self.session.subject_of_run(head),
-        };
-        prepared.map(|prepared| subject(prepared, head))
-    }
-
-    /// The text that an error's position counts in.
-    fn sql_of<'a>(&'a self, head: &'a Request) -> Option<&'a GuardedSql> {
-        let decision = match &head.kind {
-            Kind::Query(Some(text)) => &text.decision,
-            Kind::Parse { statement } => &self.session.statements.oldest_pending(statement)?.decision,
-            Kind::Bind { portal, .. } => &self.session.portals.oldest_pending(portal)?.decision,
-            Kind::Execute { portal } => &self.session.portals.held(portal)?.decision,
-            _ => return None,
-        };
-        match &**decision {
-            Decision::Forward(forward) => Some(&forward.sql),
-            Decision::Reject { .. } => None,
-        }
-    }
-
     /// Behind an error the server skips to the next Sync, unless the request was one that ends by itself.
-    fn skip(&mut self) {
+    pub(crate) fn skip(&mut self) {
         if self.session.requests.head().is_none_or(|head| head.kind.ends_with_ready()) {
             return;
         }
@@ -395,27 +316,12 @@ impl Upstream<'_> {
         self.session.records.next_request();
         let released = match self.session.hold {
             Some(Hold::Copy) => self.session.requests.is_empty(),
-            Some(Hold::Unsettled | Hold::Pipeline) | None => true,
+            Some(Hold::Pipeline) => self.session.pipeline_has_drained(),
+            Some(Hold::Unsettled) | None => true,
         };
         if released {
             self.session.hold = None;
         }
         request
     }
-}
-
-/// The fields of an error or notice that a client may read. Not DETAIL, CONTEXT and the internal query, which can carry
-/// other tenants' values, nor where in the server's source it was raised.
-fn kept(fields: &Fields<'_>, sql: Option<&GuardedSql>) -> Vec<(u8, String)> {
-    fields
-        .clone()
-        .filter_map(|(code, value)| {
-            let text = String::from_utf8_lossy(value);
-            match code {
-                b'S' | b'V' | b'C' | b'M' | b'H' | b's' | b't' | b'c' | b'd' | b'n' => Some((code, text.into_owned())),
-                b'P' => Some((code, sql?.client_position(text.parse().ok()?)?.to_string())),
-                _ => None,
-            }
-        })
-        .collect()
 }

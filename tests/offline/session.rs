@@ -1,5 +1,8 @@
 //! Scripted conversations: a client and an upstream around one session, without sockets.
 
+mod random;
+mod server;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -32,7 +35,7 @@ pub(crate) struct Script {
     pub(crate) checks: Vec<ParameterCheck>,
     pub(crate) copy_in: CopyIn,
     /// The classes of the statements of a text, by its number.
-    pub(crate) classes: Vec<(&'static str, Vec<StatementClass>)>,
+    pub(crate) classes: Vec<(String, Vec<StatementClass>)>,
     pub(crate) asked: usize,
 }
 

@@ -21,7 +21,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("net", &["config"]),
     ("upstream", &["net", "wire", "auth", "catalog", "tenant", "config"]),
-    ("reload", &["upstream", "guard", "policy", "auth", "config", "net", "audit", "metrics", "session", "tenant"]),
+    (
+        "reload",
+        &["upstream", "guard", "policy", "auth", "config", "net", "audit", "metrics", "session", "tenant", "catalog"],
+    ),
     ("admin", &["reload", "metrics", "config", "tenant"]),
     ("proxy", ANYTHING_BELOW_PROXY),
     ("cli", ANYTHING),

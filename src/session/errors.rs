@@ -1,0 +1,109 @@
+//! The upstream's errors and notices, made fit for a client: never passed, always written anew.
+
+use crate::guard::{Decision, GuardedSql};
+use crate::session::record::{End, Subject};
+use crate::session::requests::{Kind, Request};
+use crate::session::upstream::{Upstream, UpstreamPass};
+use crate::session::{CopyState, Partial, Said, SessionError, subject};
+use crate::wire::backend::{self, Fields};
+use crate::wire::frame::{Backend, HEADER_BYTES, Header};
+use crate::wire::report::{Severity, error_response, notice_response};
+
+/// Bytes of an error's text that are held; what is longer is cut.
+const ERROR_BYTES_MAX: usize = 1_048_576;
+
+impl Upstream<'_> {
+    /// An ErrorResponse or NoticeResponse: rebuilt, never passed. An overlong one is cut.
+    pub(crate) fn report(
+        &mut self,
+        header: Header<Backend>,
+        pass: &mut UpstreamPass<'_>,
+    ) -> Result<bool, SessionError> {
+        let held = header.frame_bytes.min(ERROR_BYTES_MAX);
+        let Some(body) = pass.rest().get(HEADER_BYTES..held) else { return Ok(false) };
+        self.drop_next(pass, 0);
+        if header.kind == Backend::NoticeResponse {
+            let fields = kept(&backend::fields(body), None);
+            notice_response(fields, &mut self.session.client_output);
+        } else {
+            self.error(&backend::fields(body))?;
+        }
+        self.session.upstream_partial = Partial::Drop(header.frame_bytes);
+        Ok(self.continue_partial(pass))
+    }
+
+    fn error(&mut self, fields: &Fields<'_>) -> Result<(), SessionError> {
+        let severity = fields.value(b'V').or(fields.value(b'S')).unwrap_or_default();
+        let is_fatal = matches!(severity, b"FATAL" | b"PANIC");
+        let sqlstate = fields.value(b'C').and_then(|code| code.try_into().ok());
+        let Some(head) = self.session.requests.head() else {
+            error_response(kept(fields, None), &mut self.session.client_output);
+            if is_fatal {
+                self.session.fatal = Said::Fatal;
+                return Ok(());
+            }
+            return Err(SessionError::Disagreement("an error came to no request"));
+        };
+        if let Some(poison) = head.poison.as_ref().filter(|poison| poison.raised(fields)) {
+            poison.report.encode(Severity::Error, &mut self.session.client_output);
+        } else {
+            let ends = End::failed(sqlstate, self.now);
+            let (subject, fields) = (self.culprit(head), kept(fields, self.sql_of(head)));
+            let poisoned = head.poison.is_some();
+            error_response(fields, &mut self.session.client_output);
+            if let Some(subject) = subject.filter(|_| !poisoned) {
+                self.session.records.ended(subject, ends);
+            }
+        }
+        self.session.requests.fail_head();
+        if is_fatal {
+            self.session.fatal = Said::Fatal;
+            return Ok(());
+        }
+        // A client that is sending data goes on until it has read of it; what it sends is ignored, here and there.
+        self.session.copy = CopyState::None;
+        self.skip();
+        Ok(())
+    }
+
+    /// The statement that an error is about.
+    fn culprit(&self, head: &Request) -> Option<Subject> {
+        let prepared = match &head.kind {
+            Kind::Parse { statement } => self.session.statements.oldest_pending(statement),
+            Kind::Bind { portal, .. } => self.session.portals.oldest_pending(portal),
+            _ => return self.session.subject_of_run(head),
+        };
+        prepared.map(|prepared| subject(prepared, head))
+    }
+
+    /// The text that an error's position counts in.
+    fn sql_of<'a>(&'a self, head: &'a Request) -> Option<&'a GuardedSql> {
+        let decision = match &head.kind {
+            Kind::Query(Some(text)) => &text.decision,
+            Kind::Parse { statement } => &self.session.statements.oldest_pending(statement)?.decision,
+            Kind::Bind { portal, .. } => &self.session.portals.oldest_pending(portal)?.decision,
+            Kind::Execute { portal } => &self.session.portals.held(portal)?.decision,
+            _ => return None,
+        };
+        match &**decision {
+            Decision::Forward(forward) => Some(&forward.sql),
+            Decision::Reject { .. } => None,
+        }
+    }
+}
+
+/// The fields of an error or notice that a client may read. Not DETAIL, CONTEXT and the internal query, which can carry
+/// other tenants' values, nor where in the server's source it was raised.
+fn kept(fields: &Fields<'_>, sql: Option<&GuardedSql>) -> Vec<(u8, String)> {
+    fields
+        .clone()
+        .filter_map(|(code, value)| {
+            let text = String::from_utf8_lossy(value);
+            match code {
+                b'S' | b'V' | b'C' | b'M' | b'H' | b's' | b't' | b'c' | b'd' | b'n' => Some((code, text.into_owned())),
+                b'P' => Some((code, sql?.client_position(text.parse().ok()?)?.to_string())),
+                _ => None,
+            }
+        })
+        .collect()
+}

@@ -387,7 +387,10 @@ fn difference(alone: &Answer, shared: &Answer) -> Option<String> {
 }
 
 fn error_text(answer: &Answer) -> String {
-    answer.error.as_ref().map_or_else(|| "none".to_owned(), |(code, message, place)| format!("{code} {message} {place:?}"))
+    answer
+        .error
+        .as_ref()
+        .map_or_else(|| "none".to_owned(), |(code, message, place)| format!("{code} {message} {place:?}"))
 }
 
 /// `ERROR` with its SQLSTATEs, `ROWS`, …: so that a smaller statement shows the same fault, not another.
@@ -562,8 +565,7 @@ fn decide_rows(ruleset: &Ruleset, sql: &str) -> Verdict {
 }
 
 fn decision(ruleset: &Ruleset, sql: &str) -> Decision {
-    let identity =
-        Identity { login: LoginName::parse("app").unwrap(), tenant: Some(TenantId::parse(TENANT).unwrap()) };
+    let identity = Identity { login: LoginName::parse("app").unwrap(), tenant: Some(TenantId::parse(TENANT).unwrap()) };
     let limits = TextLimits::default();
     let request =
         Request { identity: &identity, sql, protocol: Protocol::Simple, parameter_types: &[], limits: &limits };
@@ -572,7 +574,14 @@ fn decision(ruleset: &Ruleset, sql: &str) -> Decision {
 
 /// Answers that are of the moment, not of the rows.
 const OF_THE_MOMENT: &[&str] = &[
-    "now()", "current_", "CURRENT_", "random()", "gen_random_uuid", "timestamp()", "localtimestamp", "pg_backend_pid",
+    "now()",
+    "current_",
+    "CURRENT_",
+    "random()",
+    "gen_random_uuid",
+    "timestamp()",
+    "localtimestamp",
+    "pg_backend_pid",
 ];
 
 /// Every statement of the agency's cases and of the known bypasses that the guard may forward as it stands.

@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     reason = "test code: a panic is a failed test"
 )]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code: a panic is a failed test")]
 
 mod admin;
 mod cli;

@@ -164,7 +164,7 @@ impl<'a> Walk<'a> {
         selection: Option<&Expr>,
         others: &[TableWithJoins],
     ) -> Outcome<()> {
-        self.join_conditions(others)?;
+        self.join_conditions(others, 1)?;
         self.conditions(clauses.where_.clone(), selection)?;
         let Lens::Scoped(column) = &target.rule.lens else { return Ok(()) };
         let reference = tenant_column::reference(&target.name, &column.name);

@@ -10,6 +10,7 @@ use std::ops::Range;
 use sqlparser::ast::{BinaryOperator, Expr};
 
 use crate::guard::from::not_allowed;
+use crate::guard::join::JoinKind;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::scope::{Entry, Protection};
 use crate::guard::tenant_column;
@@ -29,28 +30,32 @@ impl Walk<'_> {
             (Some(tokens), Some(condition)) if !tokens.is_empty() => (tokens, condition),
             _ => return Err(disagree()),
         };
+        self.pieces(tokens, condition, JoinKind::Other)
+    }
+
+    fn pieces(&mut self, tokens: Range<usize>, condition: &Expr, kind: JoinKind) -> Outcome<bool> {
         let ranges = clauses::conjuncts(self.tokens, tokens.clone());
         let expressions = conjuncts(condition);
         if ranges.len() != expressions.len() {
             // The two readings cut the condition differently: then it is one piece, which is always right.
-            return self.condition(tokens, condition);
+            return self.condition(tokens, condition, kind);
         }
         let mut total = true;
         for (range, expression) in ranges.into_iter().zip(expressions) {
-            total &= self.condition(range, expression)?;
+            total &= self.condition(range, expression, kind)?;
         }
         Ok(total)
     }
 
     /// A join's ON, found on the tokens by something that stands in it.
-    pub(in crate::guard) fn on_condition(&mut self, condition: &Expr) -> Outcome<bool> {
+    pub(in crate::guard) fn on_condition(&mut self, condition: &Expr, kind: JoinKind) -> Outcome<bool> {
         let inside = first_token(condition)
             .ok_or_else(|| Rejection::new(Code::NotParsed, "this form of join condition is not understood"))?;
         let tokens = clauses::on_condition(self.tokens, inside).ok_or_else(disagree)?;
-        self.conditions(Some(tokens), Some(condition))
+        self.pieces(tokens, condition, kind)
     }
 
-    fn condition(&mut self, tokens: Range<usize>, condition: &Expr) -> Outcome<bool> {
+    fn condition(&mut self, tokens: Range<usize>, condition: &Expr, kind: JoinKind) -> Outcome<bool> {
         if tokens.is_empty() || first_token(condition).is_some_and(|token| !tokens.contains(&token)) {
             return Err(disagree());
         }
@@ -59,6 +64,16 @@ impl Walk<'_> {
         self.expression(condition)?;
         if self.measure(condition).total && !self.unsure {
             return Ok(true);
+        }
+        if kind == JoinKind::Full && is_equality(condition) {
+            // FULL JOIN needs an equality as it stands. The planner tries `=` on statistics, which cannot fail, and
+            // nothing of the operands.
+            for (level, entry) in self.referenced(references) {
+                self.fence_entry(level, entry)?;
+            }
+            let inside = self.touched.get(touched..).unwrap_or_default().to_vec();
+            self.fence(&inside);
+            return Ok(false);
         }
         let guards = self.guards(references)?;
         if guards.is_empty() {
@@ -141,6 +156,10 @@ impl Walk<'_> {
         let mut found = BTreeSet::new();
         while let Some((level, at)) = pending.pop() {
             let Some(scope) = self.levels.get(level) else { continue };
+            let beside = |(depth, joined): &(usize, Range<usize>)| *depth == level + 1 && !joined.contains(&at);
+            if self.joined.as_ref().is_some_and(beside) {
+                continue;
+            }
             if found.insert((level, at)) {
                 pending.extend(scope.entries.get(at).into_iter().flat_map(|entry| &entry.lateral));
             }
@@ -182,6 +201,14 @@ impl Walk<'_> {
             Some(Protection::Target { .. }) => Err(not_allowed("a condition on a target that an inner alias hides")
                 .hint("Give the relation inside the subquery another alias.")),
         }
+    }
+}
+
+fn is_equality(condition: &Expr) -> bool {
+    match condition {
+        Expr::Nested(inner) => is_equality(inner),
+        Expr::BinaryOp { op, .. } => *op == BinaryOperator::Eq,
+        _ => false,
     }
 }
 

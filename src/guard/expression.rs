@@ -7,6 +7,7 @@ use sqlparser::ast::{
 };
 
 use crate::catalog::QualifiedName;
+use crate::guard::field::{column_unknown, system_column};
 use crate::guard::from::not_allowed;
 use crate::guard::function::{is_grammar_form, listed};
 use crate::guard::rejection::{Code, Rejection};
@@ -14,8 +15,8 @@ use crate::guard::scope::{ColumnName, OutputColumn, resolve};
 use crate::guard::walk::{ColumnUse, Outcome, Walk, quote_name};
 use crate::sql::{ident_value, token_range};
 
-/// Columns that every table has beside its own. They tell of the rows of all tenants (positions, transactions).
-const SYSTEM_COLUMNS: &[&str] = &["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
+/// Column references of one text; one that could mean any relation in sight counts for each.
+const REFERENCES_MAX: usize = 500_000;
 
 impl Walk<'_> {
     pub(in crate::guard) fn expression(&mut self, expression: &Expr) -> Outcome<()> {
@@ -187,6 +188,10 @@ impl Walk<'_> {
             // It could be anything: a condition that holds it concerns every relation in sight.
             None => self.reference_everything(),
         }
+        if self.references.len() > REFERENCES_MAX {
+            return Err(Rejection::new(Code::StatementTooLarge, "the statement refers to too many columns")
+                .hint("Name the relation before each column, or split the statement."));
+        }
         Ok(())
     }
 
@@ -275,6 +280,9 @@ impl Walk<'_> {
         if *uses_odbc_syntax || !matches!(parameters, FunctionArguments::None) || null_treatment.is_some() {
             return Err(not_allowed("this form of function call"));
         }
+        if let (true, FunctionArguments::Subquery(query)) = (self.is_array_of_query(name), args) {
+            return self.subquery(query).map(drop);
+        }
         let count = match args {
             FunctionArguments::List(list) => list.args.len(),
             FunctionArguments::None | FunctionArguments::Subquery(_) => 0,
@@ -291,6 +299,11 @@ impl Walk<'_> {
             None | Some(WindowType::NamedWindow(_)) => Ok(()),
             Some(WindowType::WindowSpec(spec)) => self.window_spec(spec),
         }
+    }
+
+    /// `ARRAY(SELECT …)`, which the grammar knows, and no function of that name.
+    fn is_array_of_query(&self, name: &ObjectName) -> bool {
+        self.name_tokens(name).is_ok_and(|tokens| tokens.len() == 1 && self.tokens.is_word(tokens.start, "array"))
     }
 
     fn arguments(&mut self, list: &FunctionArgumentList) -> Outcome<()> {
@@ -365,18 +378,6 @@ impl Walk<'_> {
             _ => Err(function_refused(&parts.join(".")).at(position)),
         }
     }
-}
-
-pub(in crate::guard) fn system_column(name: &str) -> Outcome<()> {
-    if SYSTEM_COLUMNS.contains(&name) {
-        return Err(Rejection::new(Code::ColumnUnknown, format!("column \"{name}\" does not exist"))
-            .detail("System columns tell of the rows of others and are not visible here."));
-    }
-    Ok(())
-}
-
-pub(in crate::guard) fn column_unknown(name: &str) -> Rejection {
-    Rejection::new(Code::ColumnUnknown, format!("column {name} does not exist"))
 }
 
 pub(in crate::guard) fn function_refused(name: &str) -> Rejection {

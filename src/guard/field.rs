@@ -2,12 +2,15 @@
 
 use sqlparser::ast::Expr;
 
-use crate::guard::expression::{column_unknown, function_refused, system_column};
+use crate::guard::expression::function_refused;
 use crate::guard::function::listed;
-use crate::guard::rejection::Rejection;
+use crate::guard::rejection::{Code, Rejection};
 use crate::guard::scope::{ColumnName, Entry, Resolved, resolve};
 use crate::guard::walk::{Outcome, Walk};
 use crate::sql::ident_value;
+
+/// Columns that every table has beside its own. They tell of the rows of all tenants (positions, transactions).
+const SYSTEM_COLUMNS: &[&str] = &["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
 
 /// Fields of the rows that listed functions give, and of rows without names.
 const FIELDS: &[&str] = &["key", "value", "ordinality", "n", "x", "f1", "f2", "f3", "f4", "f5", "f6", "f7", "f8", "f9"];
@@ -90,4 +93,16 @@ fn refused(name: &str) -> Rejection {
         None => function_refused(name).hint("A field by this name could be a call of a function; name the columns."),
         Some(_) => function_refused(name).hint(format!("Write the call as {name}(\u{2026}).")),
     }
+}
+
+pub(in crate::guard) fn system_column(name: &str) -> Outcome<()> {
+    if SYSTEM_COLUMNS.contains(&name) {
+        return Err(Rejection::new(Code::ColumnUnknown, format!("column \"{name}\" does not exist"))
+            .detail("System columns tell of the rows of others and are not visible here."));
+    }
+    Ok(())
+}
+
+pub(in crate::guard) fn column_unknown(name: &str) -> Rejection {
+    Rejection::new(Code::ColumnUnknown, format!("column {name} does not exist"))
 }

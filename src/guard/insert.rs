@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use sqlparser::ast::{Insert, Query, SetExpr, TableObject};
+use sqlparser::ast::{Expr, Insert, Query, SetExpr, TableObject};
 
 use crate::guard::decision::{Access, LensKind, TenantValue};
 use crate::guard::foreign::foreign_insert;
@@ -49,7 +49,8 @@ impl Walk<'_> {
         for column in &supplied.names {
             self.record_column(&rule.relation.qualified_name(), column);
         }
-        self.key_oracles(rule, &supplied.names)?;
+        let chosen = self.chosen(insert.source.as_deref(), &supplied.names);
+        self.key_oracles(rule, &chosen)?;
 
         let alias = alias.map_or_else(|| rule.relation.name.clone(), ident_value);
         self.levels.push(Level { entries: vec![self.target_entry(rule, alias)], ..Level::default() });
@@ -62,6 +63,19 @@ impl Walk<'_> {
         };
         self.levels.pop();
         Ok(QueryShape { total: false, single_row: false, sure: false, columns })
+    }
+
+    /// The columns to which some row gives a value of the client's own, not DEFAULT.
+    fn chosen(&self, source: Option<&Query>, names: &[String]) -> Vec<String> {
+        let Some(SetExpr::Values(values)) = source.map(|source| source.body.as_ref()) else { return names.to_vec() };
+        let is_default = |cell: &Expr| match cell {
+            Expr::Identifier(ident) => {
+                token_range(ident.span).is_some_and(|tokens| self.tokens.is_word(tokens.start, "default"))
+            }
+            _ => false,
+        };
+        let all_default = |place: usize| values.rows.iter().all(|row| row.content.get(place).is_some_and(is_default));
+        names.iter().enumerate().filter(|(place, _)| !all_default(*place)).map(|(_, name)| name.clone()).collect()
     }
 
     /// The column list, completed; each row's value for the tenant column, forced or checked.

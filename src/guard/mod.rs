@@ -15,6 +15,7 @@ mod function;
 mod grade;
 mod group;
 mod insert;
+mod join;
 mod key;
 mod kind;
 mod query;

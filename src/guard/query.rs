@@ -183,8 +183,17 @@ impl Walk<'_> {
             }
         }
         let width = values.rows.first().map_or(0, |row| row.content.len());
-        let columns =
-            (1..=width).map(|at| OutputColumn { name: format!("column{at}"), kind: Kind::Unknown, total: false });
+        let columns = (0..width).map(|place| {
+            let cells = values.rows.iter().filter_map(|row| row.content.get(place));
+            let measures: Vec<_> = cells.map(|cell| self.measure(cell)).collect();
+            let kind = measures.first().map_or(Kind::Unknown, |first| first.kind.clone());
+            let same = kind != Kind::Untyped && measures.iter().all(|measure| measure.kind == kind);
+            OutputColumn {
+                name: format!("column{}", place + 1),
+                kind: if same { kind } else { Kind::Unknown },
+                total: measures.iter().all(|measure| measure.total),
+            }
+        });
         Ok(QueryShape { total: false, single_row: false, sure: false, columns: Some(columns.collect()) })
     }
 
@@ -208,7 +217,7 @@ impl Walk<'_> {
             self.replace(keyword..keyword + 1, "SELECT * FROM");
         }
         self.from(&select.from)?;
-        let mut total = self.join_conditions(&select.from)?;
+        let mut total = self.join_conditions(&select.from, 0)?;
         total &= self.conditions(clauses.where_.clone(), select.selection.as_ref())?;
         if let Some(level) = self.levels.last_mut() {
             level.settled = true;

@@ -26,23 +26,19 @@ pub(in crate::guard) enum NameUse {
     Write,
 }
 
-/// Catalogue relations that describe types and structure and hold nothing of any tenant.
-const CATALOG_RELATIONS: &[&str] = &[
-    "pg_am",
-    "pg_attrdef",
-    "pg_attribute",
-    "pg_cast",
-    "pg_collation",
-    "pg_constraint",
-    "pg_enum",
-    "pg_index",
-    "pg_inherits",
-    "pg_language",
-    "pg_namespace",
-    "pg_opclass",
-    "pg_operator",
-    "pg_range",
-    "pg_type",
+/// Catalogue relations that describe PostgreSQL's own types and operators, and the rows of them that tell nothing of
+/// tenants: row types have the names of tables, and a table may be called after a tenant.
+const CATALOG_RELATIONS: &[(&str, &str)] = &[
+    ("pg_am", "true"),
+    ("pg_cast", "true"),
+    ("pg_collation", "true"),
+    ("pg_enum", "true"),
+    ("pg_language", "true"),
+    ("pg_namespace", "nspname IN ('pg_catalog', 'information_schema', 'public')"),
+    ("pg_opclass", "true"),
+    ("pg_operator", "true"),
+    ("pg_range", "true"),
+    ("pg_type", "typrelid = 0 AND typelem NOT IN (SELECT oid FROM pg_catalog.pg_type WHERE typrelid <> 0)"),
 ];
 
 impl<'a> Walk<'a> {
@@ -60,7 +56,10 @@ impl<'a> Walk<'a> {
                 plain_entry(Some(cte.name), cte.columns, fences(cte.tables))
             }
             Named::Catalog(relation) => {
-                self.replace(tokens, quote_name(&relation));
+                let shown =
+                    CATALOG_RELATIONS.iter().find(|(name, _)| *name == relation.name).map_or("false", |(_, rows)| rows);
+                let alias = if alias.is_none() { format!(" AS {}", relation.name) } else { String::new() };
+                self.replace(tokens, format!("(SELECT * FROM {} WHERE {shown}){alias}", quote_name(&relation)));
                 plain_entry(Some(relation.name), None, Protection::None)
             }
             Named::Table(rule) => {
@@ -186,7 +185,8 @@ impl<'a> Walk<'a> {
 }
 
 fn catalog_relation<'a>(name: &str) -> Option<Named<'a>> {
-    CATALOG_RELATIONS.contains(&name).then(|| Named::Catalog(QualifiedName::new("pg_catalog", name)))
+    let is_listed = CATALOG_RELATIONS.iter().any(|(listed, _)| *listed == name);
+    is_listed.then(|| Named::Catalog(QualifiedName::new("pg_catalog", name)))
 }
 
 pub(in crate::guard) fn primary_key(rule: &RelationRule) -> Vec<String> {

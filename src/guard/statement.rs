@@ -147,12 +147,23 @@ fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<(StatementClass, C
                 .detail(
                     "Only queries, changes of rows, COPY, transactions and harmless settings pass through Partywall.",
                 )
-                .hint(
-                    "Connect to the database itself, as its owner, for changes of the schema and for administration.",
-                ));
+                .hint(instead(words)));
         }
     };
     Ok((class, CopyIn::Unchanged))
+}
+
+/// What to do instead of a statement that is not let through.
+fn instead(words: &str) -> &'static str {
+    match words.split(' ').next().unwrap_or_default() {
+        "PREPARE" | "EXECUTE" => "Use the driver's own prepared statements, which do not need SQL.",
+        "DECLARE" | "FETCH" | "MOVE" => "Let the driver fetch the result in parts, or read it with LIMIT and a key.",
+        "EXPLAIN" => "Ask who keeps the policy: partywall explain shows what is sent, the database its plan.",
+        "TRUNCATE" => "Use DELETE.",
+        "CALL" | "DO" => "Call a function that the policy lists.",
+        "LOCK" => "Use SELECT … FOR UPDATE on the rows concerned.",
+        _ => "Connect to the database itself, as its owner, for changes of the schema and for administration.",
+    }
 }
 
 impl Walk<'_> {

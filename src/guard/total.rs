@@ -125,7 +125,10 @@ impl Walk<'_> {
 
     fn measure_value(&self, value: &Value) -> Measure {
         match value {
-            Value::Number(..) => Measure::total(Kind::Number),
+            // A number with a fraction takes the other side's type.
+            Value::Number(number, _) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Measure::total(Kind::Integer)
+            }
             Value::Boolean(_) => Measure::total(Kind::Boolean),
             Value::Placeholder(name) => {
                 let number = name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()).unwrap_or(0);
@@ -156,7 +159,7 @@ impl Walk<'_> {
                     B::LongArrow => Kind::Text,
                     _ => Kind::Boolean,
                 };
-                let key = matches!(right.kind, Kind::Untyped | Kind::Text | Kind::Number | Kind::Jsonb);
+                let key = matches!(right.kind, Kind::Untyped | Kind::Text | Kind::Integer | Kind::Jsonb);
                 Measure { kind, total: left.total && right.total && left.kind == Kind::Jsonb && key }
             }
             // Two texts at most double in length; the server's limit of 1 GB cannot be met by columns alone.
@@ -170,8 +173,8 @@ impl Walk<'_> {
             B::Plus | B::Minus if is_clock(left) && is_short_interval(right) => Measure::total(Kind::TimestampTz),
             B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo => {
                 let (left, right) = (self.measure(left), self.measure(right));
-                let number = left.kind == Kind::Number && matches!(right.kind, Kind::Number | Kind::Untyped);
-                Measure::partial(if number { Kind::Number } else { Kind::Unknown })
+                let number = is_number(&left.kind) && (left.kind == right.kind || right.kind == Kind::Untyped);
+                Measure::partial(if number { left.kind } else { Kind::Unknown })
             }
             _ => Measure::unknown(),
         }
@@ -264,7 +267,7 @@ impl Walk<'_> {
             Expr::Value(value) => match &value.value {
                 _ if *target == Kind::Unknown => false,
                 Value::Placeholder(_) => measure.kind == Kind::Untyped || measure.kind == *target,
-                Value::Number(..) => *target == Kind::Number || *target == Kind::Text,
+                Value::Number(..) => is_number(target) || *target == Kind::Text,
                 _ => measure.kind == Kind::Untyped || measure.kind == *target,
             },
             _ => {
@@ -297,7 +300,7 @@ impl Walk<'_> {
         };
         let count = matches!(name.as_str(), "count");
         let Some(arguments) = arguments else {
-            let kind = if count { Kind::Number } else { Kind::Unknown };
+            let kind = if count { Kind::Integer } else { Kind::Unknown };
             return Measure { kind, total: count };
         };
         if matches!(name.as_str(), "current_date") {
@@ -318,9 +321,9 @@ impl Walk<'_> {
                 None => Measure::unknown(),
             },
             (Some(Listed::Aggregate), [kind]) => match name.as_str() {
-                "count" => Measure { kind: Kind::Number, total },
+                "count" => Measure { kind: Kind::Integer, total },
                 "min" | "max" => Measure { kind: kind.clone(), total },
-                "sum" | "avg" if *kind == Kind::Number => Measure::partial(Kind::Number),
+                "sum" | "avg" if is_number(kind) => Measure::partial(Kind::Unknown),
                 _ => Measure::unknown(),
             },
             _ => Measure::unknown(),
@@ -342,4 +345,8 @@ impl Walk<'_> {
 fn compare(left: &[Measure], right: &[Measure], is_total: fn(&Kind, &Kind) -> bool) -> bool {
     let pair = |(left, right): (&Measure, &Measure)| left.total && right.total && is_total(&left.kind, &right.kind);
     left.len() == right.len() && left.iter().zip(right).all(pair)
+}
+
+fn is_number(kind: &Kind) -> bool {
+    matches!(kind, Kind::Integer | Kind::Numeric | Kind::Float)
 }

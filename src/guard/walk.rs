@@ -38,6 +38,8 @@ pub(in crate::guard) struct Walk<'a> {
     pub(in crate::guard) merges_columns: bool,
     /// `(row).*` stands somewhere in the text, which to the parser is one column.
     pub(in crate::guard) expands_rows: bool,
+    /// While an ON condition is read: the entries of its level that it can refer to.
+    pub(in crate::guard) joined: Option<(usize, Range<usize>)>,
     /// A data-modifying statement was met.
     pub(in crate::guard) writes: bool,
     edits: Vec<Edit>,
@@ -125,6 +127,7 @@ impl<'a> Walk<'a> {
                     && tokens.kind(at - 1) == Some(TokenKind::Dot)
                     && matches!(tokens.kind(at - 2), Some(TokenKind::RightParen | TokenKind::RightBracket))
             }),
+            joined: None,
             writes: false,
             edits: Vec::new(),
         }

@@ -138,7 +138,10 @@ impl<'a> Walk<'a> {
     fn open_target(&mut self, target: &Target<'_>, others: &[TableWithJoins]) -> Outcome<()> {
         self.from(others)?;
         let entry = self.target_entry(target.rule, target.name.clone());
+        let this = self.levels.len().saturating_sub(1);
         if let Some(level) = self.levels.last_mut() {
+            let lateral = level.entries.iter_mut().flat_map(|entry| &mut entry.lateral);
+            lateral.filter(|(level, _)| *level == this).for_each(|(_, at)| *at += 1);
             level.entries.insert(0, entry);
         }
         Ok(())
@@ -150,7 +153,7 @@ impl<'a> Walk<'a> {
             None => Some(Vec::new()),
         };
         self.levels.pop();
-        Ok(QueryShape { total: false, single_row: false, columns })
+        Ok(QueryShape { total: false, single_row: false, sure: false, columns })
     }
 
     /// `WHERE <tenant> AND (<what the client asked for>)`.
@@ -161,7 +164,7 @@ impl<'a> Walk<'a> {
         selection: Option<&Expr>,
         others: &[TableWithJoins],
     ) -> Outcome<()> {
-        self.join_conditions(others)?;
+        self.join_conditions(others, 1)?;
         self.conditions(clauses.where_.clone(), selection)?;
         let Lens::Scoped(column) = &target.rule.lens else { return Ok(()) };
         let reference = tenant_column::reference(&target.name, &column.name);

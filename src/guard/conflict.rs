@@ -94,7 +94,7 @@ impl Walk<'_> {
         supplied: &[String],
     ) -> Outcome<()> {
         let sound = |key: &Key| {
-            key.columns.contains(&column.name)
+            (key.columns.contains(&column.name) && key.kind != KeyKind::Exclusion)
                 || (!key.has_expressions && key.columns.iter().all(|name| !supplied.contains(name)))
         };
         let keys = || rule.relation.keys.iter().filter(|key| key.kind != KeyKind::Foreign);
@@ -107,9 +107,10 @@ impl Walk<'_> {
                 let parts = self.name_parts(name)?;
                 let found = keys().find(|key| parts.last() == Some(&key.name));
                 match found {
-                    Some(key) if !key.columns.contains(&column.name) => Err(refused(key, column)),
-                    // An unknown constraint is the server's to refuse.
-                    Some(_) | None => Ok(()),
+                    Some(key) if key.kind != KeyKind::Exclusion && key.columns.contains(&column.name) => Ok(()),
+                    Some(key) => Err(refused(key, column)),
+                    None => Err(Rejection::new(Code::ConflictTarget, "the constraint of ON CONFLICT does not exist")
+                        .hint("Name the columns of a unique key that includes the tenant column.")),
                 }
             }
             Some(ConflictTarget::Columns(columns)) => {

@@ -1,10 +1,11 @@
 //! FROM clauses: every relation becomes its lens, and an entry in the scope.
 
 use sqlparser::ast::{
-    FunctionArg, FunctionArgExpr, Join, JoinConstraint, JoinOperator, ObjectName, TableAlias, TableFactor,
-    TableFunctionArgs, TableWithJoins,
+    FunctionArg, FunctionArgExpr, Join, JoinConstraint, ObjectName, TableAlias, TableFactor, TableFunctionArgs,
+    TableWithJoins,
 };
 
+use crate::guard::join::constraint;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::scope::{Entry, Level, OutputColumn, Protection};
 use crate::guard::walk::{Outcome, Walk};
@@ -30,79 +31,17 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn join(&mut self, join: &Join, begin: usize) -> Outcome<()> {
-        if join.global {
-            return Err(not_allowed("GLOBAL JOIN"));
-        }
-        let middle = self.entry_count();
-        self.table_factor(&join.relation)?;
-        let end = self.entry_count();
-        use JoinOperator as J;
-        let Some(constraint) = constraint(&join.join_operator) else {
-            return Err(not_allowed("this kind of join"));
-        };
-        let nullable = match &join.join_operator {
-            J::Left(_) | J::LeftOuter(_) => Some(middle..end),
-            J::Right(_) | J::RightOuter(_) => Some(begin..middle),
-            J::FullOuter(_) => Some(begin..end),
-            _ => None,
-        };
-        if let (Some(level), Some(nullable)) = (self.levels.last_mut(), nullable) {
-            for entry in level.entries.get_mut(nullable).unwrap_or_default() {
-                entry.nullable = true;
-            }
-        }
-        match constraint {
-            JoinConstraint::Using(_) | JoinConstraint::Natural => self.merged_columns(),
-            JoinConstraint::On(_) | JoinConstraint::None => Ok(()),
-        }
-    }
-
-    /// Reads the ON conditions, once all the names beside them are known.
-    pub(in crate::guard) fn join_conditions(&mut self, items: &[TableWithJoins]) -> Outcome<bool> {
-        let mut total = true;
-        for item in items {
-            total &= self.conditions_inside(&item.relation)?;
-            for join in &item.joins {
-                total &= self.conditions_inside(&join.relation)?;
-                if let Some(JoinConstraint::On(condition)) = constraint(&join.join_operator) {
-                    total &= self.on_condition(condition)?;
-                }
-            }
-        }
-        Ok(total)
-    }
-
-    fn conditions_inside(&mut self, factor: &TableFactor) -> Outcome<bool> {
-        match factor {
-            TableFactor::NestedJoin { table_with_joins, alias: None } => {
-                self.join_conditions(std::slice::from_ref(table_with_joins))
-            }
-            // Those under an alias were read where their names were in sight; whether they were total is not kept.
-            TableFactor::NestedJoin { alias: Some(_), .. } => Ok(false),
-            TableFactor::Table { args: None, .. } => Ok(true),
-            TableFactor::Derived { subquery, .. } => Ok(self.shape(subquery).is_some_and(|shape| shape.total)),
-            _ => Ok(false),
-        }
-    }
-
-    /// USING and NATURAL compare by `=` where no CASE can be put around it, so it has to be PostgreSQL's own.
-    fn merged_columns(&self) -> Outcome<()> {
-        if self.ruleset.operator_is_redefined("=") {
-            return Err(Rejection::new(Code::OperatorNotAllowed, "JOIN … USING and NATURAL JOIN are not allowed here")
-                .detail("The database defines an operator = of its own, which they might use.")
-                .hint("Write the join condition with ON."));
-        }
-        Ok(())
-    }
-
     fn hide_level(&mut self, hidden: bool) {
-        if let Some(level) = self.levels.last_mut() {
+        // A join under an alias stands in the FROM clause around it.
+        for level in self.levels.iter_mut().rev() {
             level.hidden = hidden;
+            if !level.in_join {
+                break;
+            }
         }
     }
 
-    fn entry_count(&self) -> usize {
+    pub(in crate::guard) fn entry_count(&self) -> usize {
         self.levels.last().map_or(0, |level| level.entries.len())
     }
 
@@ -114,7 +53,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn table_factor(&mut self, factor: &TableFactor) -> Outcome<()> {
+    pub(in crate::guard) fn table_factor(&mut self, factor: &TableFactor) -> Outcome<()> {
         match factor {
             TableFactor::Table {
                 name,
@@ -149,12 +88,13 @@ impl Walk<'_> {
                 self.function_in_from(name, args, alias.as_ref())
             }
             TableFactor::Derived { lateral, subquery, alias, sample: None } => {
-                let mark = self.touched.len();
+                let (mark, references) = (self.touched.len(), self.references.len());
                 self.hide_level(!lateral);
                 let columns = self.subquery(subquery)?;
                 self.hide_level(false);
                 let tables = self.touched.get(mark..).unwrap_or_default().to_vec();
-                let entry = plain_entry(None, columns, fences(tables));
+                let lateral = self.referenced(references).into_iter().collect();
+                let entry = Entry { lateral, ..plain_entry(None, columns, fences(tables)) };
                 let entry = self.alias(entry, alias.as_ref());
                 self.push_entry(entry)
             }
@@ -168,7 +108,7 @@ impl Walk<'_> {
                 for expression in array_exprs {
                     self.expression(expression)?;
                 }
-                let entry = plain_entry(Some("unnest".to_owned()), None, Protection::None);
+                let entry = function_entry("unnest".to_owned());
                 let entry = self.alias(entry, alias.as_ref());
                 self.push_entry(entry)
             }
@@ -185,22 +125,28 @@ impl Walk<'_> {
         let Some(alias) = alias else {
             return self.table_with_joins(join);
         };
-        let mark = self.touched.len();
-        self.levels.push(Level::default());
+        let (mark, references) = (self.touched.len(), self.references.len());
+        self.levels.push(Level { in_join: true, ..Level::default() });
         self.table_with_joins(join)?;
-        self.join_conditions(std::slice::from_ref(join))?;
+        self.join_conditions(std::slice::from_ref(join), 0)?;
         let inner = self.levels.pop().unwrap_or_default();
+        // What is behind the alias is not followed column by column.
+        for relation in inner.entries.iter().filter_map(|entry| entry.relation.as_ref()) {
+            self.record_all_columns(relation);
+        }
         let columns = inner.entries.iter().map(|entry| entry.columns.clone()).collect::<Option<Vec<_>>>();
         let tables = self.touched.get(mark..).unwrap_or_default().to_vec();
         // The merged columns of USING and NATURAL stand once, in another order: not worth knowing exactly.
         let columns = if has_merged_columns(join) { None } else { columns.map(|columns| columns.concat()) };
-        let entry = plain_entry(None, columns, fences(tables));
+        let lateral = self.referenced(references).into_iter().collect();
+        let entry = Entry { lateral, ..plain_entry(None, columns, fences(tables)) };
         let entry = self.alias(entry, Some(alias));
         self.push_entry(entry)
     }
 
     fn function_in_from(&mut self, name: &ObjectName, args: &[FunctionArg], alias: Option<&TableAlias>) -> Outcome<()> {
         let function = self.function_name(name, args.len())?;
+        let references = self.references.len();
         for argument in args {
             match argument {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expression))
@@ -208,6 +154,8 @@ impl Walk<'_> {
                 _ => return Err(not_allowed("this form of argument")),
             }
         }
+        // A function of one query is read as that query.
+        let lateral = self.referenced(references).into_iter().collect();
         if let Some(alias) = alias {
             for column in &alias.columns {
                 if let Some(data_type) = &column.data_type {
@@ -215,7 +163,7 @@ impl Walk<'_> {
                 }
             }
         }
-        let entry = self.alias(plain_entry(Some(function), None, Protection::None), alias);
+        let entry = self.alias(Entry { lateral, ..function_entry(function) }, alias);
         self.push_entry(entry)
     }
 
@@ -235,27 +183,26 @@ pub(in crate::guard) fn plain_entry(
     columns: Option<Vec<OutputColumn>>,
     protection: Protection,
 ) -> Entry {
-    Entry { name, unaliased: None, relation: None, columns, protection, nullable: false, primary_key: Vec::new() }
+    Entry {
+        name,
+        unaliased: None,
+        relation: None,
+        columns,
+        protection,
+        nullable: false,
+        lateral: Vec::new(),
+        function_columns: None,
+        primary_key: Vec::new(),
+    }
+}
+
+fn function_entry(name: String) -> Entry {
+    let function_columns = Some(vec![name.clone()]);
+    Entry { function_columns, ..plain_entry(Some(name), None, Protection::None) }
 }
 
 pub(in crate::guard) fn fences(tables: Vec<usize>) -> Protection {
     if tables.is_empty() { Protection::None } else { Protection::Fence { tables } }
-}
-
-/// The constraint of the joins that PostgreSQL knows; `None` for other dialects' joins.
-fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
-    use JoinOperator as J;
-    match operator {
-        J::Join(constraint)
-        | J::Inner(constraint)
-        | J::CrossJoin(constraint)
-        | J::Left(constraint)
-        | J::LeftOuter(constraint)
-        | J::Right(constraint)
-        | J::RightOuter(constraint)
-        | J::FullOuter(constraint) => Some(constraint),
-        _ => None,
-    }
 }
 
 fn has_merged_columns(join: &TableWithJoins) -> bool {

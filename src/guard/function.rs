@@ -48,6 +48,12 @@ pub(in crate::guard) fn is_grammar_form(name: &str) -> bool {
             | "localtime"
             | "localtimestamp"
             | "current_schema"
+            | "current_user"
+            | "session_user"
+            | "current_role"
+            | "current_catalog"
+            | "user"
+            | "normalize"
     )
 }
 
@@ -61,7 +67,7 @@ pub(in crate::guard) fn total_result(name: &str, arguments: &[Kind]) -> Option<K
     match name {
         "lower" | "upper" | "btrim" | "ltrim" | "rtrim" | "md5" | "reverse" => all_text.then_some(Kind::Text),
         "length" | "char_length" | "character_length" | "octet_length" | "bit_length" => {
-            all_text.then_some(Kind::Number)
+            all_text.then_some(Kind::Integer)
         }
         "now" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp" => {
             arguments.is_empty().then_some(Kind::TimestampTz)

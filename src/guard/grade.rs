@@ -43,9 +43,21 @@ pub fn grade<'a>(
     key_oracles: KeyOracles,
     target: &dyn Fn(&Reference) -> Target<'a>,
 ) -> Grade {
+    // What the policy refuses to have supplied gives nothing away.
+    let oracles = oracle_keys(relation, tenant_column, target).filter(|_| key_oracles == KeyOracles::Accept);
+    let oracles: Vec<_> = oracles.map(|key| key.name.clone()).collect();
+    if oracles.is_empty() { Grade::Sealed } else { Grade::KeyOracle(oracles) }
+}
+
+/// The keys that do not carry the tenant column, and so tell of other tenants' rows.
+pub(in crate::guard) fn oracle_keys<'r, 'a>(
+    relation: &'r Relation,
+    tenant_column: &str,
+    target: &dyn Fn(&Reference) -> Target<'a>,
+) -> impl Iterator<Item = &'r Key> {
     // Where 'Acme' = 'acme', a key that carries the tenant column still has two tenants meet in it.
     let distinct = relation.column(tenant_column).is_some_and(|column| !column.nondeterministic_collation);
-    let carries = |key: &Key| match (key.kind, &key.references) {
+    let carries = move |key: &Key| match (key.kind, &key.references) {
         (KeyKind::Foreign, Some(reference)) => match target(reference) {
             Target::Shared => true,
             Target::Scoped(target_column) => distinct && pairs(key, reference, tenant_column, target_column),
@@ -56,11 +68,7 @@ pub fn grade<'a>(
             distinct && key.columns.iter().any(|column| column == tenant_column)
         }
     };
-    // What an expression is made of is not known here, so a statement that supplies it is not refused.
-    let refused = |key: &Key| key_oracles == KeyOracles::Refuse && !key.has_expressions && !key.columns.is_empty();
-    let oracles = relation.keys.iter().filter(|key| !carries(key) && !refused(key));
-    let oracles: Vec<_> = oracles.map(|key| key.name.clone()).collect();
-    if oracles.is_empty() { Grade::Sealed } else { Grade::KeyOracle(oracles) }
+    relation.keys.iter().filter(move |key| !carries(key))
 }
 
 /// A foreign key that ties the tenant column to the target's: it can only point at the tenant's own rows.

@@ -1,20 +1,19 @@
 //! INSERT: every row gets the session's tenant, or the statement is refused.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
-use sqlparser::ast::{Insert, Query, SetExpr, TableObject};
+use sqlparser::ast::{Expr, Insert, Query, SetExpr, TableObject};
 
 use crate::guard::decision::{Access, LensKind, TenantValue};
 use crate::guard::foreign::foreign_insert;
 use crate::guard::from::not_allowed;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::relation::{primary_key, undeclared};
+use crate::guard::rows::mismatch;
 use crate::guard::ruleset::{Lens, RelationRule, TenantColumn};
 use crate::guard::scope::{Entry, Level, Protection};
 use crate::guard::tenant_column::literal;
 use crate::guard::walk::{Outcome, QueryShape, Walk, quote_name, table_columns};
-use crate::policy::KeyOracles;
 use crate::sql::{ident_value, quote_identifier, token_range};
 
 /// The columns that an INSERT supplies, and what the tenant's is to be.
@@ -50,10 +49,11 @@ impl Walk<'_> {
         for column in &supplied.names {
             self.record_column(&rule.relation.qualified_name(), column);
         }
-        self.key_oracles(rule, &supplied.names)?;
+        let chosen = self.chosen(insert.source.as_deref(), &supplied.names);
+        self.key_oracles(rule, &chosen)?;
 
         let alias = alias.map_or_else(|| rule.relation.name.clone(), ident_value);
-        self.levels.push(Level { entries: vec![self.target_entry(rule, alias)], hidden: false });
+        self.levels.push(Level { entries: vec![self.target_entry(rule, alias)], ..Level::default() });
         if let Some(on) = &insert.on {
             self.on_conflict(rule, on, &supplied.names)?;
         }
@@ -62,7 +62,20 @@ impl Walk<'_> {
             None => Some(Vec::new()),
         };
         self.levels.pop();
-        Ok(QueryShape { total: false, single_row: false, columns })
+        Ok(QueryShape { total: false, single_row: false, sure: false, columns })
+    }
+
+    /// The columns to which some row gives a value of the client's own, not DEFAULT.
+    fn chosen(&self, source: Option<&Query>, names: &[String]) -> Vec<String> {
+        let Some(SetExpr::Values(values)) = source.map(|source| source.body.as_ref()) else { return names.to_vec() };
+        let is_default = |cell: &Expr| match cell {
+            Expr::Identifier(ident) => {
+                token_range(ident.span).is_some_and(|tokens| self.tokens.is_word(tokens.start, "default"))
+            }
+            _ => false,
+        };
+        let all_default = |place: usize| values.rows.iter().all(|row| row.content.get(place).is_some_and(is_default));
+        names.iter().enumerate().filter(|(place, _)| !all_default(*place)).map(|(_, name)| name.clone()).collect()
     }
 
     /// The column list, completed; each row's value for the tenant column, forced or checked.
@@ -99,7 +112,8 @@ impl Walk<'_> {
         let place = supplied.names.iter().position(|name| name == &column.name);
         let literal = literal(column, value);
         match place {
-            Some(place) => self.check_arms(&source.body, place, column, value)?,
+            Some(_) if self.expands_rows => return Err(mismatch(column)),
+            Some(place) => self.check_query(source, place, column, value, &mut Vec::new())?,
             None => self.append_to_arms(&source.body, &literal)?,
         }
         let mut list: Vec<String> = supplied.names.iter().map(|name| quote_identifier(name)).collect();
@@ -164,28 +178,9 @@ impl Walk<'_> {
             columns: Some(table_columns(rule, self.ruleset)),
             protection,
             nullable: false,
+            lateral: Vec::new(),
+            function_columns: None,
             primary_key: primary_key(rule),
-        }
-    }
-
-    /// `key_oracles = "refuse"`: keys without the tenant column may not be supplied.
-    pub(in crate::guard) fn key_oracles(&self, rule: &RelationRule, supplied: &[String]) -> Outcome<()> {
-        let Lens::Scoped(column) = &rule.lens else { return Ok(()) };
-        if rule.key_oracles == KeyOracles::Accept {
-            return Ok(());
-        }
-        let supplied: BTreeSet<&String> = supplied.iter().collect();
-        let oracle = rule.relation.keys.iter().find(|key| {
-            !key.columns.contains(&column.name) && key.columns.iter().any(|column| supplied.contains(column))
-        });
-        match oracle {
-            None => Ok(()),
-            Some(key) => Err(Rejection::new(
-                Code::KeyOracle,
-                format!("values for key \"{}\" cannot be supplied", key.name),
-            )
-            .detail("The key is shared by all tenants, so that its errors would tell whether a value exists elsewhere.")
-            .hint("Leave its columns to their defaults, or have the key made to include the tenant column.")),
         }
     }
 }

@@ -7,11 +7,12 @@ use sqlparser::ast::{
 
 use crate::guard::foreign::{foreign_query, foreign_select, foreign_wildcard};
 use crate::guard::from::{not_allowed, renamed};
+use crate::guard::function::{Listed, listed};
 use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::scope::OutputColumn;
 use crate::guard::statement::merge_refused;
-use crate::guard::walk::{CteEntry, Outcome, QueryShape, Walk};
+use crate::guard::walk::{CteEntry, CteStanding, Outcome, QueryShape, Walk};
 use crate::sql::clauses::{Block, Clauses};
 use crate::sql::{ident_value, token_range};
 
@@ -56,12 +57,19 @@ impl Walk<'_> {
             // Every name is in sight in every body. What a body sees of itself is rows already computed.
             for cte in &with.cte_tables {
                 let name = ident_value(&cte.alias.name);
-                self.ctes.push(CteEntry { name, columns: None, tables: Vec::new() });
+                let standing = CteStanding::Ahead { used: false };
+                self.ctes.push(CteEntry { name, columns: None, tables: Vec::new(), standing });
             }
         }
         for (at, cte) in with.cte_tables.iter().enumerate() {
+            let standing = self.ctes.get_mut(first + at).filter(|_| with.recursive);
+            let standing = standing.map(|entry| std::mem::replace(&mut entry.standing, CteStanding::Known));
             let entry = self.cte(cte, with.recursive)?;
             if with.recursive {
+                if standing == Some(CteStanding::Ahead { used: true }) {
+                    // A query before it has been read without knowing what its conditions are pushed down to.
+                    self.fence(&entry.tables);
+                }
                 if let Some(place) = self.ctes.get_mut(first + at) {
                     *place = entry;
                 }
@@ -92,7 +100,7 @@ impl Walk<'_> {
         }
         // A name of a recursive WITH may stand for rows of an earlier round: its kinds are not known.
         let columns = if recursive { None } else { renamed(shape.columns, &names) };
-        Ok(CteEntry { name: ident_value(&cte.alias.name), columns, tables })
+        Ok(CteEntry { name: ident_value(&cte.alias.name), columns, tables, standing: CteStanding::Known })
     }
 
     /// ORDER BY, LIMIT, OFFSET, FETCH, FOR UPDATE. True: the number of rows is limited.
@@ -154,7 +162,7 @@ impl Walk<'_> {
                     (Some(left), Some(right)) if left.len() == right.len() => Some(both(left, &right)),
                     _ => None,
                 };
-                Ok(QueryShape { total: false, single_row: false, columns })
+                Ok(QueryShape { total: false, single_row: false, sure: false, columns })
             }
             SetExpr::Values(values) => self.values(values),
             SetExpr::Insert(Statement::Insert(insert)) => self.insert(insert),
@@ -175,9 +183,18 @@ impl Walk<'_> {
             }
         }
         let width = values.rows.first().map_or(0, |row| row.content.len());
-        let columns =
-            (1..=width).map(|at| OutputColumn { name: format!("column{at}"), kind: Kind::Unknown, total: true });
-        Ok(QueryShape { total: false, single_row: false, columns: Some(columns.collect()) })
+        let columns = (0..width).map(|place| {
+            let cells = values.rows.iter().filter_map(|row| row.content.get(place));
+            let measures: Vec<_> = cells.map(|cell| self.measure(cell)).collect();
+            let kind = measures.first().map_or(Kind::Unknown, |first| first.kind.clone());
+            let same = kind != Kind::Untyped && measures.iter().all(|measure| measure.kind == kind);
+            OutputColumn {
+                name: format!("column{}", place + 1),
+                kind: if same { kind } else { Kind::Unknown },
+                total: measures.iter().all(|measure| measure.total),
+            }
+        });
+        Ok(QueryShape { total: false, single_row: false, sure: false, columns: Some(columns.collect()) })
     }
 
     /// Reads a SELECT and leaves its level on the stack.
@@ -200,11 +217,14 @@ impl Walk<'_> {
             self.replace(keyword..keyword + 1, "SELECT * FROM");
         }
         self.from(&select.from)?;
-        let mut total = self.join_conditions(&select.from)?;
+        let mut total = self.join_conditions(&select.from, 0)?;
         total &= self.conditions(clauses.where_.clone(), select.selection.as_ref())?;
+        if let Some(level) = self.levels.last_mut() {
+            level.settled = true;
+        }
         total &= self.grouping(select)?;
         if let Some(having) = &select.having {
-            self.having(having)?;
+            self.having(clauses.having.clone(), having)?;
             total = false;
         }
         if let Some(Distinct::On(expressions)) = &select.distinct {
@@ -222,8 +242,10 @@ impl Walk<'_> {
         let single_row = plain
             && select.having.is_none()
             && select.distinct.is_none()
-            && matches!(select.projection.as_slice(), [item] if item_expression(item).is_some_and(is_aggregate_call));
-        Ok(QueryShape { total, single_row, columns })
+            && matches!(select.projection.as_slice(), [item] if item_expression(item).is_some_and(|item| self.is_aggregate_call(item)));
+        let sure =
+            select.projection.iter().all(|item| item_expression(item).is_some_and(|item| self.measure(item).total));
+        Ok(QueryShape { total, single_row, sure, columns })
     }
 
     fn grouping(&mut self, select: &Select) -> Outcome<bool> {
@@ -255,17 +277,27 @@ impl Walk<'_> {
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                     foreign_wildcard(options)?;
                     let entry = self.qualified_wildcard(name)?;
-                    columns = columns.zip(entry).map(|(columns, entry)| [columns, entry].concat());
+                    columns = columns.zip(entry).map(joined);
                 }
                 SelectItem::Wildcard(options) => {
                     foreign_wildcard(options)?;
                     let entries = self.wildcard();
-                    columns = columns.zip(entries).map(|(columns, entries)| [columns, entries].concat());
+                    columns = columns.zip(entries).map(joined);
                 }
                 _ => return Err(not_allowed("this form of output column")),
             }
         }
-        Ok(columns)
+        Ok(columns.filter(|_| !self.expands_rows))
+    }
+
+    fn is_aggregate_call(&self, expression: &Expr) -> bool {
+        match expression {
+            Expr::Function(function) if function.over.is_none() => {
+                let name = function.name.0.last().and_then(|part| part.as_ident()).map(ident_value);
+                name.is_some_and(|name| listed(&name) == Some(Listed::Aggregate)) && self.is_of_this_level(function)
+            }
+            _ => false,
+        }
     }
 
     fn output(&self, name: String, expression: &Expr) -> OutputColumn {
@@ -274,6 +306,11 @@ impl Walk<'_> {
         let total = measure.total || self.holds_aggregate(expression);
         OutputColumn { name, kind: measure.kind, total }
     }
+}
+
+fn joined((mut columns, more): (Vec<OutputColumn>, Vec<OutputColumn>)) -> Vec<OutputColumn> {
+    columns.extend(more);
+    columns
 }
 
 /// What both arms of a set operation agree on.
@@ -289,17 +326,6 @@ pub(in crate::guard) fn item_expression(item: &SelectItem) -> Option<&Expr> {
     match item {
         SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } => Some(expression),
         _ => None,
-    }
-}
-
-fn is_aggregate_call(expression: &Expr) -> bool {
-    use crate::guard::function::{Listed, listed};
-    match expression {
-        Expr::Function(function) if function.over.is_none() => {
-            let name = function.name.0.last().and_then(|part| part.as_ident()).map(ident_value);
-            name.is_some_and(|name| listed(&name) == Some(Listed::Aggregate))
-        }
-        _ => false,
     }
 }
 

@@ -10,39 +10,35 @@ use crate::guard::from::{fences, not_allowed, plain_entry};
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, RelationRule};
 use crate::guard::scope::{Entry, Protection};
-use crate::guard::walk::{Inheritance, LensUse, Outcome, Walk, quote_name, table_columns};
+use crate::guard::walk::{CteEntry, CteStanding, Inheritance, LensUse, Outcome, Walk, quote_name, table_columns};
 use crate::sql::{TokenKind, ident_value, quote_identifier, token_range};
 
 /// What a name in a FROM clause means.
-enum Named<'a> {
+pub(in crate::guard) enum Named<'a> {
     Cte(usize),
     Table(&'a RelationRule),
     Catalog(QualifiedName),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NameUse {
+pub(in crate::guard) enum NameUse {
     Read,
     Write,
 }
 
-/// Catalogue relations that describe types and structure and hold nothing of any tenant.
-const CATALOG_RELATIONS: &[&str] = &[
-    "pg_am",
-    "pg_attrdef",
-    "pg_attribute",
-    "pg_cast",
-    "pg_collation",
-    "pg_constraint",
-    "pg_enum",
-    "pg_index",
-    "pg_inherits",
-    "pg_language",
-    "pg_namespace",
-    "pg_opclass",
-    "pg_operator",
-    "pg_range",
-    "pg_type",
+/// Catalogue relations that describe PostgreSQL's own types and operators, and the rows of them that tell nothing of
+/// tenants: row types have the names of tables, and a table may be called after a tenant.
+const CATALOG_RELATIONS: &[(&str, &str)] = &[
+    ("pg_am", "true"),
+    ("pg_cast", "true"),
+    ("pg_collation", "true"),
+    ("pg_enum", "true"),
+    ("pg_language", "true"),
+    ("pg_namespace", "nspname IN ('pg_catalog', 'information_schema', 'public')"),
+    ("pg_opclass", "true"),
+    ("pg_operator", "true"),
+    ("pg_range", "true"),
+    ("pg_type", "typrelid = 0 AND typelem NOT IN (SELECT oid FROM pg_catalog.pg_type WHERE typrelid <> 0)"),
 ];
 
 impl<'a> Walk<'a> {
@@ -50,6 +46,9 @@ impl<'a> Walk<'a> {
         let tokens = self.name_tokens(name)?;
         let entry = match self.named(name, NameUse::Read)? {
             Named::Cte(at) => {
+                if let Some(CteEntry { standing: CteStanding::Ahead { used }, .. }) = self.ctes.get_mut(at) {
+                    *used = true;
+                }
                 let Some(cte) = self.ctes.get(at).cloned() else {
                     return Err(Rejection::new(Code::ReadingsDisagree, "common table expression out of scope"));
                 };
@@ -57,7 +56,10 @@ impl<'a> Walk<'a> {
                 plain_entry(Some(cte.name), cte.columns, fences(cte.tables))
             }
             Named::Catalog(relation) => {
-                self.replace(tokens, quote_name(&relation));
+                let shown =
+                    CATALOG_RELATIONS.iter().find(|(name, _)| *name == relation.name).map_or("false", |(_, rows)| rows);
+                let alias = if alias.is_none() { format!(" AS {}", relation.name) } else { String::new() };
+                self.replace(tokens, format!("(SELECT * FROM {} WHERE {shown}){alias}", quote_name(&relation)));
                 plain_entry(Some(relation.name), None, Protection::None)
             }
             Named::Table(rule) => {
@@ -104,6 +106,8 @@ impl<'a> Walk<'a> {
             columns,
             protection,
             nullable: false,
+            lateral: Vec::new(),
+            function_columns: None,
             primary_key,
         })
     }
@@ -144,7 +148,7 @@ impl<'a> Walk<'a> {
         parts.ok_or_else(|| not_allowed("this form of a name"))
     }
 
-    fn named(&self, name: &ObjectName, name_use: NameUse) -> Outcome<Named<'a>> {
+    pub(in crate::guard) fn named(&self, name: &ObjectName, name_use: NameUse) -> Outcome<Named<'a>> {
         let parts = self.name_parts(name)?;
         let position = self.name_tokens(name).ok().and_then(|tokens| self.position(tokens.start));
         match parts.as_slice() {
@@ -181,7 +185,8 @@ impl<'a> Walk<'a> {
 }
 
 fn catalog_relation<'a>(name: &str) -> Option<Named<'a>> {
-    CATALOG_RELATIONS.contains(&name).then(|| Named::Catalog(QualifiedName::new("pg_catalog", name)))
+    let is_listed = CATALOG_RELATIONS.iter().any(|(listed, _)| *listed == name);
+    is_listed.then(|| Named::Catalog(QualifiedName::new("pg_catalog", name)))
 }
 
 pub(in crate::guard) fn primary_key(rule: &RelationRule) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use sqlparser::ast::{Expr, Select, SelectItem, SetExpr, TableFactor, Value, Values};
+use sqlparser::ast::{Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, TableFactor, Value, Values};
 
 use crate::guard::condition::first_token;
 use crate::guard::decision::{ParameterCheck, TenantValue};
@@ -62,12 +62,31 @@ impl Walk<'_> {
     }
 
     /// The client supplies the tenant column itself: each row's value must be the session's tenant.
-    pub(in crate::guard) fn check_arms(
+    ///
+    /// `ctes`: names that its WITH clauses give to something that is no table.
+    pub(in crate::guard) fn check_query(
+        &mut self,
+        query: &Query,
+        place: usize,
+        column: &TenantColumn,
+        value: &TenantValue,
+        ctes: &mut Vec<String>,
+    ) -> Outcome<()> {
+        let outer = ctes.len();
+        let own = query.with.iter().flat_map(|with| &with.cte_tables);
+        ctes.extend(own.map(|cte| ident_value(&cte.alias.name)));
+        self.check_arms(&query.body, place, column, value, ctes)?;
+        ctes.truncate(outer);
+        Ok(())
+    }
+
+    fn check_arms(
         &mut self,
         body: &SetExpr,
         place: usize,
         column: &TenantColumn,
         value: &TenantValue,
+        ctes: &mut Vec<String>,
     ) -> Outcome<()> {
         match body {
             SetExpr::Values(values) => {
@@ -81,54 +100,44 @@ impl Walk<'_> {
                 }
                 Ok(())
             }
-            SetExpr::Select(select) if self.copies_tenant(select, place) => Ok(()),
+            SetExpr::Select(select) if self.copies_tenant(select, place, ctes) => Ok(()),
             SetExpr::Select(select) => {
                 let elements = clauses::split_at_commas(self.tokens, self.select_list(select)?);
                 let plain = select.projection.iter().take(place + 1).all(|item| item_expression(item).is_some());
-                let item = select.projection.get(place).and_then(item_expression).filter(|_| plain);
-                match (item, elements.get(place)) {
+                let item = select.projection.get(place).filter(|_| plain);
+                match (item.and_then(item_expression), elements.get(place)) {
                     (Some(expression), Some(element)) if elements.len() == select.projection.len() => {
-                        self.tenant_expression(expression, element.clone(), column, value)
+                        let element = self.without_alias(item, element.clone());
+                        self.tenant_expression(expression, element, column, value)
                     }
                     _ => Err(mismatch(column)),
                 }
             }
-            SetExpr::Query(query) => self.check_arms(&query.body, place, column, value),
+            SetExpr::Query(query) => self.check_query(query, place, column, value, ctes),
             SetExpr::SetOperation { left, right, .. } => {
-                self.check_arms(left, place, column, value)?;
-                self.check_arms(right, place, column, value)
+                self.check_arms(left, place, column, value, ctes)?;
+                self.check_arms(right, place, column, value, ctes)
             }
             _ => Err(mismatch(column)),
         }
     }
 
-    /// `SELECT … tenant_id … FROM one_scoped_table`: what comes through its lens is the tenant's.
-    fn copies_tenant(&self, select: &Select, place: usize) -> bool {
-        let [only] = select.from.as_slice() else { return false };
+    /// `SELECT * FROM one_scoped_table`: what comes through its lens is the tenant's.
+    fn copies_tenant(&self, select: &Select, place: usize, ctes: &[String]) -> bool {
+        let ([only], [SelectItem::Wildcard(_)]) = (select.from.as_slice(), select.projection.as_slice()) else {
+            return false;
+        };
         let TableFactor::Table { name, alias, args: None, .. } = &only.relation else { return false };
         let Ok(source) = self.target_rule(name) else { return false };
         let Lens::Scoped(column) = &source.lens else { return false };
-        let is_cte = self
-            .name_parts(name)
-            .is_ok_and(|parts| matches!(parts.as_slice(), [only] if self.ctes.iter().any(|cte| cte.name == *only)));
-        if !only.joins.is_empty() || is_cte || alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
-            return false;
-        }
-        match select.projection.as_slice() {
-            [SelectItem::Wildcard(_)] => {
-                source.relation.columns.get(place).is_some_and(|found| found.name == column.name)
-            }
-            items => {
-                let plain = items.iter().take(place + 1).all(|item| item_expression(item).is_some());
-                match items.get(place).and_then(item_expression) {
-                    Some(Expr::Identifier(ident)) => plain && ident_value(ident) == column.name,
-                    Some(Expr::CompoundIdentifier(idents)) => {
-                        plain && idents.last().is_some_and(|ident| ident_value(ident) == column.name)
-                    }
-                    _ => false,
-                }
-            }
-        }
+        let is_cte = |name: &String| ctes.contains(name) || self.ctes.iter().any(|cte| cte.name == *name);
+        let is_cte = self.name_parts(name).is_ok_and(|parts| matches!(parts.as_slice(), [only] if is_cte(only)));
+        let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(list, _) if list.is_empty());
+        only.joins.is_empty()
+            && !is_cte
+            && !grouped
+            && alias.as_ref().is_none_or(|alias| alias.columns.is_empty())
+            && source.relation.columns.get(place).is_some_and(|found| found.name == column.name)
     }
 
     /// A value that goes into the tenant column: a literal that is the tenant, DEFAULT, or a parameter to be checked.
@@ -142,6 +151,7 @@ impl Walk<'_> {
         match expression {
             Expr::Nested(inner) => self.tenant_expression(inner, tokens, column, value),
             Expr::Cast { expr, .. } if matches!(expr.as_ref(), Expr::Value(_)) => {
+                // The cast goes with the literal, and of a parameter only the tenant's own value is taken.
                 self.tenant_expression(expr, tokens, column, value)
             }
             Expr::Identifier(_) if tokens.len() == 1 && self.tokens.is_word(tokens.start, "default") => {
@@ -156,6 +166,10 @@ impl Walk<'_> {
                     if !self.checks.contains(&check) {
                         self.checks.push(check);
                     }
+                    // What the parameter is by its type or cast may be another value than what was bound. So it is
+                    // checked to be the tenant, but not stored.
+                    self.before(tokens.start, format!("COALESCE({}, ", literal(column, value)));
+                    self.after(tokens.end - 1, ")");
                     Ok(())
                 }
                 Value::Null | Value::Boolean(_) => Err(mismatch(column)),
@@ -171,7 +185,27 @@ impl Walk<'_> {
                     Err(mismatch(column))
                 }
             },
+            // Whatever else it is: where it is not the tenant, the column gets NULL, which it does not take.
+            _ if column.not_null => {
+                let literal = literal(column, value);
+                self.before(tokens.start, "CASE WHEN (");
+                self.after(tokens.end - 1, format!(") OPERATOR(pg_catalog.=) {literal} THEN {literal} END"));
+                Ok(())
+            }
             _ => Err(mismatch(column)),
+        }
+    }
+
+    /// The tokens of an output column's expression, without `[AS] name`.
+    fn without_alias(&self, item: Option<&SelectItem>, element: Range<usize>) -> Range<usize> {
+        let alias = match item {
+            Some(SelectItem::ExprWithAlias { alias, .. }) => token_range(alias.span),
+            _ => None,
+        };
+        match alias {
+            Some(alias) if self.tokens.is_word(alias.start - 1, "as") => element.start..alias.start - 1,
+            Some(alias) => element.start..alias.start,
+            None => element,
         }
     }
 }

@@ -101,6 +101,8 @@ fn set(walk: &Walk<'_>, name: &str, value: &SettingValue) -> Outcome<StatementCl
         // The value that the session began with, which Partywall has set.
         SettingValue::Default if SHOWN.contains(&name) => return Ok(StatementClass::Setting),
         SettingValue::Default => return Err(setting_refused(name)),
+        // Names of schemas differ by case.
+        SettingValue::Values(values) if name == "search_path" => values.clone(),
         SettingValue::Values(values) => values.iter().map(|value| value.to_ascii_lowercase()).collect(),
     };
     let one = match values.as_slice() {
@@ -115,8 +117,9 @@ fn set(walk: &Walk<'_>, name: &str, value: &SettingValue) -> Outcome<StatementCl
         "client_min_messages" => matches!(one, "notice" | "warning" | "error"),
         // It is pinned: names are resolved here before the server sees them.
         "search_path" => {
-            let own: Vec<&str> =
-                values.iter().map(String::as_str).filter(|schema| !matches!(*schema, "$user" | "pg_catalog")).collect();
+            // PostgreSQL's own schema comes first, said or unsaid; behind another it would lose to it.
+            let own = values.strip_prefix(&["pg_catalog".to_owned()]).unwrap_or(&values);
+            let own = own.iter().map(String::as_str).filter(|schema| *schema != "$user");
             walk.ruleset.search_path().iter().map(String::as_str).eq(own)
         }
         _ => return Err(setting_refused(name)),

@@ -43,10 +43,10 @@ pub(crate) enum Entered {
 impl Entry {
     pub(crate) fn new(socket: Socket, snapshot: &Snapshot) -> Self {
         let source = socket.peer_address();
-        let transport = match source {
-            None => Transport::UnixSocket,
-            Some(address) if address.ip().to_canonical().is_loopback() => Transport::Loopback,
-            Some(_) => Transport::Network,
+        let transport = match (&socket, source) {
+            (Socket::Unix(_), _) => Transport::UnixSocket,
+            (Socket::Tcp(_), Some(address)) if address.ip().to_canonical().is_loopback() => Transport::Loopback,
+            (Socket::Tcp(_), _) => Transport::Network,
         };
         let plain_allowed = match (snapshot.config.listen.plain, transport) {
             (_, Transport::UnixSocket) | (Plain::Allow, _) | (Plain::LoopbackOnly, Transport::Loopback) => true,

@@ -6,6 +6,7 @@ mod cancel;
 mod clock;
 mod connection;
 mod decider;
+mod end;
 mod entry;
 mod pump;
 mod side;

@@ -1,6 +1,5 @@
 //! One session's bytes, both ways in one future: read, judge, write; never more in memory than one side has not taken.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -15,6 +14,7 @@ use crate::proxy::Phase;
 use crate::proxy::cancel::CancelRegistration;
 use crate::proxy::clock;
 use crate::proxy::decider::CachedDecider;
+use crate::proxy::end::End;
 use crate::proxy::side::{Input, Side};
 use crate::proxy::worker::Worker;
 use crate::reload::Snapshot;
@@ -28,8 +28,8 @@ const CLIENT_OUTPUT_BYTES_MAX: usize = 65_536;
 /// Fewer bytes are copied behind what goes out anyway, rather than written by a call of their own.
 const COPY_BYTES_MAX: usize = 4_096;
 
-/// What one input may have made us write upstream, before the rest of it has to wait.
-const UPSTREAM_OUTPUT_BYTES_MAX: usize = 262_144;
+/// What one input may have made us write to either side, before the rest of it has to wait.
+const INPUT_OUTPUT_BYTES_MAX: usize = 262_144;
 
 /// Who a session is, for the guard, the audit trail and the metrics.
 pub(crate) struct Description {
@@ -77,18 +77,6 @@ enum Writes {
 enum Direction {
     FromClient,
     FromUpstream,
-}
-
-/// Why a session is over.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// The client left.
-    Client,
-    /// The client's connection broke.
-    ClientLost(io::Error),
-    UpstreamClosed,
-    Shutdown,
-    Fault(SessionError),
 }
 
 impl<'a> Pump<'a> {
@@ -189,7 +177,7 @@ impl<'a> Pump<'a> {
     /// The client's next input, if there may be one now.
     fn poll_client(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
         match (self.client_reads, self.upstream_writes) {
-            (Reads::Stalled, _) => {
+            (Reads::Stalled, _) if self.session.client_output().len() <= CLIENT_OUTPUT_BYTES_MAX => {
                 self.client_reads = Reads::Open;
                 Poll::Ready(self.judge_unread(Direction::FromClient, context))
             }
@@ -288,7 +276,7 @@ impl<'a> Pump<'a> {
         }
         let mut consumed = 0;
         while let Some(rest) = bytes.get(consumed..).filter(|rest| !rest.is_empty()) {
-            if direction == Direction::FromClient && self.session.upstream_output().len() > UPSTREAM_OUTPUT_BYTES_MAX {
+            if direction == Direction::FromClient && self.output_bytes() > INPUT_OUTPUT_BYTES_MAX {
                 self.client_reads = Reads::Stalled;
                 break;
             }
@@ -310,6 +298,10 @@ impl<'a> Pump<'a> {
             self.pass(direction, progress, passed, consumed == bytes.len(), context)?;
         }
         Ok(consumed)
+    }
+
+    fn output_bytes(&mut self) -> usize {
+        self.session.upstream_output().len() + self.session.client_output().len()
     }
 
     fn handle_client(&mut self, bytes: &[u8]) -> Result<Progress, SessionError> {

@@ -48,11 +48,7 @@ pub enum CopyDirection {
 }
 
 /// Reads a statement that begins with COPY.
-pub(crate) fn copy(
-    tokens: &Tokens<'_>,
-    range: Range<usize>,
-    limits: &TextLimits,
-) -> Result<CopyStatement, ReadError> {
+pub(crate) fn copy(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextLimits) -> Result<CopyStatement, ReadError> {
     let mut cursor = Cursor::new(tokens, range);
     cursor.expect("copy")?;
     let mut options = Vec::new();

@@ -387,17 +387,25 @@ fn difference(alone: &Answer, shared: &Answer) -> Option<String> {
 }
 
 fn error_text(answer: &Answer) -> String {
-    answer.error.as_ref().map_or_else(|| "none".to_owned(), |(code, message, place)| format!("{code} {message} {place:?}"))
+    answer
+        .error
+        .as_ref()
+        .map_or_else(|| "none".to_owned(), |(code, message, place)| format!("{code} {message} {place:?}"))
 }
 
 /// `ERROR` with its SQLSTATEs, `ROWS`, …: so that a smaller statement shows the same fault, not another.
 fn kind_of(difference: &str) -> String {
-    let (_, rest) = difference.split_once(": ").unwrap_or(("", difference));
+    let first = difference.lines().next().unwrap_or_default();
+    let (_, rest) = first.split_once(": ").unwrap_or(("", first));
     let words: Vec<_> = rest.split(' ').collect();
     if words[0] != "ERROR" {
         return words[0].to_owned();
     }
-    let states = words.iter().filter(|word| word.len() == 5 && word.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase()));
+    let is_state = |word: &&&str| {
+        let digits = word.chars().filter(char::is_ascii_digit).count();
+        word.len() == 5 && digits >= 2 && word.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
+    };
+    let states = words.iter().filter(is_state);
     states.copied().collect::<Vec<_>>().join(" ")
 }
 
@@ -557,8 +565,7 @@ fn decide_rows(ruleset: &Ruleset, sql: &str) -> Verdict {
 }
 
 fn decision(ruleset: &Ruleset, sql: &str) -> Decision {
-    let identity =
-        Identity { login: LoginName::parse("app").unwrap(), tenant: Some(TenantId::parse(TENANT).unwrap()) };
+    let identity = Identity { login: LoginName::parse("app").unwrap(), tenant: Some(TenantId::parse(TENANT).unwrap()) };
     let limits = TextLimits::default();
     let request =
         Request { identity: &identity, sql, protocol: Protocol::Simple, parameter_types: &[], limits: &limits };
@@ -567,7 +574,14 @@ fn decision(ruleset: &Ruleset, sql: &str) -> Decision {
 
 /// Answers that are of the moment, not of the rows.
 const OF_THE_MOMENT: &[&str] = &[
-    "now()", "current_", "CURRENT_", "random()", "gen_random_uuid", "timestamp()", "localtimestamp", "pg_backend_pid",
+    "now()",
+    "current_",
+    "CURRENT_",
+    "random()",
+    "gen_random_uuid",
+    "timestamp()",
+    "localtimestamp",
+    "pg_backend_pid",
 ];
 
 /// Every statement of the agency's cases and of the known bypasses that the guard may forward as it stands.

@@ -428,6 +428,15 @@ async fn an_upstream_that_dies_is_reported_and_comes_back() {
     house.postgres.start_again().unwrap();
     let client = house.client().await;
     assert_eq!(client.query_one("SELECT 1", &[]).await.unwrap().get::<_, i32>(0), 1);
+
+    // An idle client is told, too, and once.
+    let mut idle = house.raw().await;
+    house.postgres.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'").unwrap();
+    let mut last_words = Vec::new();
+    idle.read_to_end(&mut last_words).await.unwrap();
+    let text = String::from_utf8_lossy(&last_words).into_owned();
+    assert!(text.starts_with('E') && text.matches("FATAL").count() == 2, "severity and its translation: {text}");
+    assert!(text.contains("57P01"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -117,6 +117,7 @@ const ENDLESS: &str =
     "SELECT count(*) FROM invoices a, invoices b, invoices c, invoices d WHERE a.id + b.id = c.id + d.id;";
 
 /// Waits until the server runs the endless statement of the tenant's connection `application`.
+#[expect(clippy::disallowed_methods, reason = "a deadline in a test is wall-clock time")]
 fn wait_until_running(postgres: &partywall::demo::postgres::ThrowawayPostgres, mark: &str) {
     let deadline = Instant::now() + Duration::from_secs(20);
     let sql = format!(

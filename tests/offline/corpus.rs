@@ -218,7 +218,9 @@ impl Case {
             match word.split_once('=') {
                 Some(("tenant", name)) => case.tenant = Some(name.to_owned()),
                 Some(("protocol", "extended")) => case.protocol = Protocol::Extended,
-                Some(("types", list)) => case.parameter_types = list.split(',').map(|oid| oid.parse().unwrap()).collect(),
+                Some(("types", list)) => {
+                    case.parameter_types = list.split(',').map(|oid| oid.parse().unwrap()).collect()
+                }
                 // The promise leaves its answer out: it depends on where rows lie.
                 Some(("oracle", "skip")) => {}
                 _ => panic!("not understood: {directive}"),

@@ -37,6 +37,7 @@ impl Shadow<'_, '_> {
         match self.tokens.text(i).to_ascii_lowercase().as_str() {
             "only" => Ok(self.only(i)),
             "table" => self.table(i),
+            "rows" if self.is(i + 1, "from") => self.rows_from(i),
             "for" => self.locking(i),
             "conflict" if self.is_before(i, &["on"]) => self.conflict_target(i),
             "variadic" if matches!(self.kind_before(i), Some(TokenKind::LeftParen | TokenKind::Comma)) => {
@@ -83,8 +84,8 @@ impl Shadow<'_, '_> {
     /// `TABLE t` as `SELECT * FROM t`.
     fn table(&mut self, i: usize) -> Step {
         let name = if self.is(i + 1, "only") { i + 2 } else { i + 1 };
-        let is_relation = self.name_end(name).is_some()
-            || (name > i + 1 && self.kind(name) == Some(TokenKind::LeftParen));
+        let is_relation =
+            self.name_end(name).is_some() || (name > i + 1 && self.kind(name) == Some(TokenKind::LeftParen));
         if !is_relation {
             return Ok(None);
         }
@@ -120,6 +121,79 @@ impl Shadow<'_, '_> {
             end = next;
         }
         Ok(Some(end))
+    }
+
+    /// `ROWS FROM (f(), g())` as a join of the functions, `ROWS FROM (f())` as the function.
+    fn rows_from(&mut self, i: usize) -> Step {
+        let open = i + 2;
+        let is_relation = self.is_before(i, &["from", "join", "lateral", "using"])
+            || matches!(self.kind_before(i), Some(TokenKind::Comma | TokenKind::LeftParen));
+        let close = self.tokens.matching(open).filter(|_| self.kind(open) == Some(TokenKind::LeftParen));
+        let Some(close) = close.filter(|_| is_relation) else { return Ok(None) };
+        let mut commas = Vec::new();
+        let mut definitions = close;
+        let mut part = open + 1;
+        while part < close {
+            match self.kind(part) {
+                Some(TokenKind::Comma) => commas.push(part),
+                Some(TokenKind::LeftParen | TokenKind::LeftBracket) => {
+                    part = self.tokens.matching(part).unwrap_or(part)
+                }
+                Some(TokenKind::Word) if self.is(part, "as") => definitions = part,
+                _ => {}
+            }
+            part += 1;
+        }
+        if commas.is_empty() {
+            return self.rows_from_one(open, definitions, close);
+        }
+        self.push(open, Token::LParen);
+        let mut part = open + 1;
+        while part < close {
+            if commas.contains(&part) {
+                self.push(part, Token::make_keyword("CROSS"));
+                self.push(part, Token::make_keyword("JOIN"));
+                part += 1;
+            } else {
+                part = self.step(part)?;
+            }
+        }
+        self.push(close, Token::RParen);
+        let is_numbered = self.is(close + 1, "with") && self.is(close + 2, "ordinality");
+        Ok(Some(if is_numbered { close + 3 } else { close + 1 }))
+    }
+
+    /// The columns that are defined inside go to the alias outside.
+    fn rows_from_one(&mut self, open: usize, definitions: usize, close: usize) -> Step {
+        let mut part = open + 1;
+        while part < definitions {
+            part = self.step(part)?;
+        }
+        let mut next = close + 1;
+        if definitions == close {
+            return Ok(Some(next));
+        }
+        if self.is(next, "with") && self.is(next + 1, "ordinality") {
+            self.push(next, Token::make_keyword("WITH"));
+            self.push(next + 1, Token::make_keyword("ORDINALITY"));
+            next += 2;
+        }
+        let name = if self.is(next, "as") { next + 1 } else { next };
+        let is_plain = self.kind(definitions + 1) == Some(TokenKind::LeftParen)
+            && self.name_end(name) == Some(name + 1)
+            && self.kind(name + 1) != Some(TokenKind::LeftParen);
+        if !is_plain {
+            return Err(self.refused(definitions, "this form of ROWS FROM is not supported"));
+        }
+        self.check_name(name)?;
+        self.push(definitions, Token::make_keyword("AS"));
+        let alias = self.token(name)?;
+        self.push(name, alias);
+        let mut part = definitions + 1;
+        while part < close {
+            part = self.step(part)?;
+        }
+        Ok(Some(name + 1))
     }
 
     /// `f() AS (a int)` as `f() AS f (a int)`.
@@ -195,9 +269,14 @@ impl Shadow<'_, '_> {
     fn is_plain(&self, i: usize) -> bool {
         match self.kind(i) {
             Some(TokenKind::Word) => {
-                let calls = self.kind(i + 1) == Some(TokenKind::LeftParen) && !self.is_one_of(i, &["and", "or", "not", "in"]);
-                let is_operator_word = self.is_one_of(i, &["and", "or", "not", "in", "is", "null", "true", "false", "like", "ilike", "between"]);
-                !calls && (is_operator_word || !matches!(self.tokens.keyword(i), Some(KeywordCategory::Reserved)))
+                let calls =
+                    self.kind(i + 1) == Some(TokenKind::LeftParen) && !self.is_one_of(i, &["and", "or", "not", "in"]);
+                let is_operator_word = self.is_one_of(
+                    i,
+                    &["and", "or", "not", "in", "is", "null", "true", "false", "like", "ilike", "between"],
+                );
+                !calls
+                    && (is_operator_word || !matches!(self.tokens.keyword(i), Some(KeywordCategory::Reserved)))
                     && self.kind(i + 1) != Some(TokenKind::String)
             }
             Some(TokenKind::QuotedIdentifier) => {
@@ -205,8 +284,14 @@ impl Shadow<'_, '_> {
             }
             Some(TokenKind::Operator) => matches!(self.tokens.text(i), "=" | "<>" | "!=" | "<" | ">" | "<=" | ">="),
             Some(
-                TokenKind::String | TokenKind::Integer | TokenKind::Number | TokenKind::Parameter | TokenKind::LeftParen
-                | TokenKind::RightParen | TokenKind::Comma | TokenKind::Dot,
+                TokenKind::String
+                | TokenKind::Integer
+                | TokenKind::Number
+                | TokenKind::Parameter
+                | TokenKind::LeftParen
+                | TokenKind::RightParen
+                | TokenKind::Comma
+                | TokenKind::Dot,
             ) => true,
             _ => false,
         }

@@ -79,12 +79,18 @@ impl Shadow<'_, '_> {
         let is_operand_before = matches!(
             self.kind_before(i),
             Some(
-                TokenKind::QuotedIdentifier | TokenKind::String | TokenKind::Integer | TokenKind::Number
-                | TokenKind::Parameter | TokenKind::RightParen | TokenKind::RightBracket | TokenKind::BitString
+                TokenKind::QuotedIdentifier
+                    | TokenKind::String
+                    | TokenKind::Integer
+                    | TokenKind::Number
+                    | TokenKind::Parameter
+                    | TokenKind::RightParen
+                    | TokenKind::RightBracket
+                    | TokenKind::BitString
             )
         );
         if is_operand_before || self.kind(end + 1) == Some(TokenKind::String) {
-            return Err(self.refused(end, format!("syntax error at or near {}", self.tokens.text(end))));
+            return Err(self.refused(end, self.tokens.misplaced(end)));
         }
         let value = self.token(end)?;
         self.push(end, value);
@@ -116,8 +122,8 @@ impl Shadow<'_, '_> {
             () if self.is_one_of(i + 1, &["group", "ties"]) => i + 2,
             () => return None,
         };
-        let is_frame = self.is_before(i, &["preceding", "following", "row"])
-            && self.kind(end) == Some(TokenKind::RightParen);
+        let is_frame =
+            self.is_before(i, &["preceding", "following", "row"]) && self.kind(end) == Some(TokenKind::RightParen);
         is_frame.then_some(end)
     }
 

@@ -83,7 +83,7 @@ impl Shadow<'_, '_> {
         self.kind_before(word) != Some(TokenKind::Dot) && !self.before(word).is_some_and(|before| self.is(before, "as"))
     }
 
-    fn kind_before(&self, i: usize) -> Option<TokenKind> {
+    pub(crate) fn kind_before(&self, i: usize) -> Option<TokenKind> {
         self.before(i).and_then(|before| self.kind(before))
     }
 
@@ -112,7 +112,7 @@ impl Shadow<'_, '_> {
     }
 
     /// Copies a token, or what stands in its place, and says where to go on.
-    fn step(&mut self, i: usize) -> Result<usize, ReadError> {
+    pub(crate) fn step(&mut self, i: usize) -> Result<usize, ReadError> {
         while self.closes.last() == Some(&i) {
             self.closes.pop();
             self.push(i, Token::RParen);
@@ -146,7 +146,7 @@ impl Shadow<'_, '_> {
     }
 
     /// The parser's token for one of ours.
-    fn token(&self, i: usize) -> Result<Token, ReadError> {
+    pub(crate) fn token(&self, i: usize) -> Result<Token, ReadError> {
         let text = self.tokens.text(i);
         let token = match self.kind(i) {
             Some(TokenKind::Word) => return Ok(self.word(i)),
@@ -182,7 +182,7 @@ impl Shadow<'_, '_> {
             Some(TokenKind::ColonEquals) => Token::Assignment,
             Some(TokenKind::EqualsGreater) => Token::RArrow,
             Some(TokenKind::DotDot) | None => {
-                return Err(self.refused(i, format!("syntax error at or near \"{text}\"")));
+                return Err(self.refused(i, self.tokens.misplaced(i)));
             }
         };
         Ok(token)
@@ -206,7 +206,9 @@ impl Shadow<'_, '_> {
             "values" => opens || self.is_before(i, &["default"]),
             "array" => opens || self.kind(i + 1) == Some(TokenKind::LeftBracket) || self.is_json_or_type(i),
             "interval" => {
-                opens || self.kind(i + 1) == Some(TokenKind::String) || self.is_before(i, &["as"])
+                opens
+                    || self.kind(i + 1) == Some(TokenKind::String)
+                    || self.is_before(i, &["as"])
                     || self.kind_before(i) == Some(TokenKind::Typecast)
             }
             "partition" => self.is(i + 1, "by"),
@@ -214,8 +216,11 @@ impl Shadow<'_, '_> {
             "filter" => opens && self.kind_before(i) == Some(TokenKind::RightParen),
             "within" => self.is(i + 1, "group"),
             "grouping" => self.is(i + 1, "sets"),
-            "rollup" | "cube" => opens && (self.is_before(i, &["by", "distinct", "all"])
-                || matches!(self.kind_before(i), Some(TokenKind::Comma | TokenKind::LeftParen))),
+            "rollup" | "cube" => {
+                opens
+                    && (self.is_before(i, &["by", "distinct", "all"])
+                        || matches!(self.kind_before(i), Some(TokenKind::Comma | TokenKind::LeftParen)))
+            }
             "first" => self.is_before(i, &["fetch", "nulls"]),
             "next" => self.is_before(i, &["fetch"]),
             "last" => self.is_before(i, &["nulls"]),
@@ -223,7 +228,8 @@ impl Shadow<'_, '_> {
             "at" => self.is(i + 1, "time"),
             "current" => self.is(i + 1, "row"),
             "operator" => opens,
-            "materialized" => self.is_before(i, &["as", "not"]),
+            // `AS NOT MATERIALIZED`: the words after AS are none of its names here.
+            "materialized" => self.before(i).is_some_and(|word| self.is_one_of(word, &["as", "not"])),
             "source" | "target" => self.is_before(i, &["by"]),
             "nothing" => self.is_before(i, &["do"]),
             "any" | "some" | "all" if opens => self.is_plain_comparison(i) || name == "all" && self.is_set_all(i),
@@ -284,7 +290,7 @@ impl Shadow<'_, '_> {
         let follows_dot = self.kind_before(i) == Some(TokenKind::Dot);
         match self.tokens.keyword(i) {
             Some(KeywordCategory::Reserved | KeywordCategory::TypeFunctionName) if !follows_dot => {
-                Err(self.refused(i, format!("syntax error at or near \"{}\"", self.tokens.text(i))))
+                Err(self.refused(i, self.tokens.misplaced(i)))
             }
             _ => Ok(()),
         }
@@ -293,5 +299,9 @@ impl Shadow<'_, '_> {
 
 fn bit_string(text: &str) -> Token {
     let digits = text.split('\'').nth(1).unwrap_or_default().to_owned();
-    if text.starts_with(['x', 'X']) { Token::HexStringLiteral(digits) } else { Token::SingleQuotedByteStringLiteral(digits) }
+    if text.starts_with(['x', 'X']) {
+        Token::HexStringLiteral(digits)
+    } else {
+        Token::SingleQuotedByteStringLiteral(digits)
+    }
 }

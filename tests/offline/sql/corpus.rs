@@ -1,6 +1,7 @@
 //! Statements of every kind, with the forms on which lexers and parsers are known to differ.
 
 /// Every expression stands in several clauses, see [`all`].
+#[rustfmt::skip]
 const EXPRESSIONS: &[&str] = &[
     "1", "-1", "- -1", "+1", "1.5", ".5", "1.", "1e10", "1.5e-3", "1e+5", "2147483648", "00012", "$1", "$12::int",
     "'a'", "''", "''''", "'a''b'", "'a\\'", "'\\'''", "'a''''b'", "'-- no comment'", "'/* no comment'", "';'",
@@ -49,6 +50,7 @@ const EXPRESSIONS: &[&str] = &[
 ];
 
 /// Whole texts.
+#[rustfmt::skip]
 const TEXTS: &[&str] = &[
     "", " ", ";", ";;", "-- nothing", "/* nothing */", "SELECT 1;", "SELECT 1; SELECT 2", ";SELECT 1;;SELECT 2;",
     "SELECT", "SELECT FROM t", "SELECT *", "SELECT * FROM t", "SELECT t.* FROM t", "SELECT ALL a FROM t",
@@ -120,12 +122,14 @@ const TEXTS: &[&str] = &[
     "SELECT E'\\v'", "SELECT E'\\xff'", "SELECT E'\\000'", "SELECT E'\\uD800'", "SELECT U&'\\00'", "SELECT U&'a' UESCAPE '!'", "SELECT X'zz'", "SELECT B'2'", "SELECT a\u{a0}b",
     "SELECT a\u{b}b", "SELECT a\u{feff}", "SELECT a\u{200b}b", "SELECT \"a\u{a0}b\", 'a\u{200b}'", "SELECT a FROM aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     "SELECT (a", "SELECT a)", "SELECT [a", "SELECT (a]", "SELECT a FROM t WHERE CURRENT OF c", "SELECT a FROM ROWS FROM (f(1), g(2)) AS x", "SELECT a FROM t JOIN u USING (a) AS j",
-    "SELECT a FROM t *", "WITH x AS (SELECT 1) SEARCH DEPTH FIRST BY a SET b SELECT * FROM x", "SELECT a FROM rows", "SELECT a FROM t AS rows JOIN only ON true",
+    "SELECT a FROM t, ROWS FROM (f(b) AS (a int, b text)) WITH ORDINALITY AS p", "SELECT a FROM ROWS FROM (f(1), s.g(2) AS (a int)) WITH ORDINALITY x (a, b, n)",
+    "SELECT a FROM ROWS FROM (f((SELECT a FROM u)))", "INSERT INTO t DEFAULT VALUES ON CONFLICT DO NOTHING", "SELECT t.both FROM t", "SELECT a both FROM t", "SELECT TIME NULL FROM t",
+    "SELECT a FROM t, current_date u", "SELECT OPERATOR(*) over (a)", "SELECT a FROM t *", "WITH x AS (SELECT 1) SEARCH DEPTH FIRST BY a SET b SELECT * FROM x", "SELECT a FROM rows", "SELECT a FROM t AS rows JOIN only ON true",
     "SELECT a FROM xmltable('/a' PASSING b COLUMNS c text PATH 'd')", "SELECT a FROM t AT", "SELECT 1 ISNULL, 2 NOTNULL FROM t", "SELECT a year FROM t", "SELECT a AS year FROM t",
 ];
 
 /// All texts of the corpus.
-pub fn all() -> Vec<String> {
+pub(crate) fn all() -> Vec<String> {
     let mut all: Vec<String> = TEXTS.iter().map(|text| (*text).to_owned()).collect();
     let frames = [
         ("SELECT ", " FROM t"),

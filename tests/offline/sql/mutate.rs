@@ -1,25 +1,28 @@
 //! Mutants of texts, from a fixed seed.
 
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 /// xorshift64*, which is enough here and needs no crate.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    pub fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         ((self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize) % limit.max(1)
     }
 
-    pub fn pick<'a, T: ?Sized>(&mut self, list: &[&'a T]) -> &'a T {
+    pub(crate) fn pick<'a, T: ?Sized>(&mut self, list: &[&'a T]) -> &'a T {
         list[self.below(list.len())]
     }
 }
 
+#[rustfmt::skip]
 const PIECES: &[&str] = &[
     "'", "''", "\"", "$", "$$", "$a$", "-", "--", "/*", "*/", "\\", ";", ":", "::", ":=", "=>", ".", "..", ",", "(", ")", "[", "]",
     "+", "*", "/", "<", ">", "=", "~", "!", "@", "#", "%", "^", "&", "|", "`", "?", "E'", "e", "N'", "n", "B'", "X'", "U&'", "U&\"",
@@ -27,7 +30,7 @@ const PIECES: &[&str] = &[
 ];
 
 /// A text changed in a few characters.
-pub fn characters(random: &mut Random, text: &str, other: &str) -> String {
+pub(crate) fn characters(random: &mut Random, text: &str, other: &str) -> String {
     let mut characters: Vec<char> = text.chars().collect();
     for _ in 0..=random.below(3) {
         let at = random.below(characters.len() + 1);
@@ -51,6 +54,7 @@ pub fn characters(random: &mut Random, text: &str, other: &str) -> String {
     characters.into_iter().collect()
 }
 
+#[rustfmt::skip]
 const WORDS: &[&str] = &[
     "SELECT", "FROM", "WHERE", "AND", "OR", "NOT", "AS", "ONLY", "TABLE", "JOIN", "LEFT", "ON", "USING", "UPDATE", "SET", "INSERT", "INTO",
     "VALUES", "DELETE", "UNION", "ALL", "ANY", "WITH", "ORDER", "BY", "GROUP", "LIMIT", "OFFSET", "FETCH", "FIRST", "ROWS", "FOR", "NO", "KEY",
@@ -63,7 +67,7 @@ const WORDS: &[&str] = &[
 ];
 
 /// A text changed in a few of its tokens, which are given as slices of it.
-pub fn tokens(random: &mut Random, text: &[&str], other: &[&str]) -> String {
+pub(crate) fn tokens(random: &mut Random, text: &[&str], other: &[&str]) -> String {
     let mut tokens = text.to_vec();
     for _ in 0..=random.below(3) {
         let at = random.below(tokens.len() + 1);

@@ -1,5 +1,6 @@
 //! Joins: their conditions, read once all names beside them are known, and the columns that USING and NATURAL merge.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use sqlparser::ast::{Join, JoinConstraint, JoinOperator, TableFactor, TableWithJoins};
@@ -42,7 +43,11 @@ impl Walk<'_> {
                 let names: Vec<String> = parts.flatten().collect();
                 self.merged_columns(begin..end, &|name| names.iter().any(|merged| merged == name))?;
             }
-            JoinConstraint::Natural => self.merged_columns(begin..end, &|_| true)?,
+            JoinConstraint::Natural => {
+                let names = self.shared_names(begin..middle, middle..end);
+                let is_shared = |name: &str| names.as_ref().is_none_or(|names| names.contains(name));
+                self.merged_columns(begin..end, &is_shared)?;
+            }
             JoinConstraint::On(_) | JoinConstraint::None => {}
         }
         if let (Some(level), Some(nullable)) = (self.levels.last_mut(), nullable) {
@@ -51,6 +56,17 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The names that both sides of a NATURAL JOIN have; `None`: not known.
+    fn shared_names(&self, left: Range<usize>, right: Range<usize>) -> Option<BTreeSet<String>> {
+        let names = |side: Range<usize>| {
+            let entries = self.levels.last().and_then(|level| level.entries.get(side)).unwrap_or_default();
+            let columns = entries.iter().map(|entry| entry.columns.as_ref()).collect::<Option<Vec<_>>>()?;
+            Some(columns.into_iter().flatten().map(|column| column.name.clone()).collect::<BTreeSet<_>>())
+        };
+        let (left, right) = (names(left)?, names(right)?);
+        Some(left.intersection(&right).cloned().collect())
     }
 
     /// USING and NATURAL compare by `=`, around which no CASE can be put. So it has to be PostgreSQL's own, and what it

@@ -216,13 +216,14 @@ impl Walk<'_> {
         if is_table {
             self.replace(keyword..keyword + 1, "SELECT * FROM");
         }
+        let touched = self.touched.len();
         self.from(&select.from)?;
         let mut total = self.join_conditions(&select.from, 0)?;
         total &= self.conditions(clauses.where_.clone(), select.selection.as_ref())?;
         if let Some(level) = self.levels.last_mut() {
             level.settled = true;
         }
-        total &= self.grouping(select)?;
+        total &= self.grouping(select, touched)?;
         if let Some(having) = &select.having {
             self.having(clauses.having.clone(), having)?;
             total = false;
@@ -248,11 +249,18 @@ impl Walk<'_> {
         Ok(QueryShape { total, single_row, sure, columns })
     }
 
-    fn grouping(&mut self, select: &Select) -> Outcome<bool> {
+    fn grouping(&mut self, select: &Select, touched: usize) -> Outcome<bool> {
         match &select.group_by {
             GroupByExpr::Expressions(expressions, modifiers) if modifiers.is_empty() => {
                 for expression in expressions {
                     self.expression(expression)?;
+                }
+                let is_set = |item: &Expr| matches!(item, Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_));
+                if expressions.iter().any(is_set) {
+                    // The lens makes the tenant column a constant to the planner, which then leaves out a sort by it,
+                    // though grouping sets fill it with NULLs. Behind a fence it is a column like any other.
+                    let lenses = self.touched.get(touched..).unwrap_or_default().to_vec();
+                    self.fence(&lenses);
                 }
                 Ok(expressions.is_empty())
             }

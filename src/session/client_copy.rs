@@ -49,7 +49,7 @@ impl Client<'_> {
 
     /// Another COPY of the same Query may ask for data next.
     fn copy_ended(&mut self) -> Step {
-        if let Some(Kind::Query(Some(text))) = self.session.requests.head().map(|request| &request.kind)
+        if let Some(Kind::Query { text: Some(text), .. }) = self.session.requests.head().map(|request| &request.kind)
             && copies_in(&text.decision) > 1
         {
             self.session.hold = Some(Hold::Copy);

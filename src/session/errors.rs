@@ -79,7 +79,7 @@ impl Upstream<'_> {
     /// The text that an error's position counts in.
     fn sql_of<'a>(&'a self, head: &'a Request) -> Option<&'a GuardedSql> {
         let decision = match &head.kind {
-            Kind::Query(Some(text)) => &text.decision,
+            Kind::Query { text: Some(text), .. } => &text.decision,
             Kind::Parse { statement } => &self.session.statements.oldest_pending(statement)?.decision,
             Kind::Bind { portal, .. } => &self.session.portals.oldest_pending(portal)?.decision,
             Kind::Execute { portal } => &self.session.portals.held(portal)?.decision,

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use crate::guard::{Code, Decision, Protocol, Rejection};
-use crate::session::bound::{self, Mismatch};
+use crate::session::bound;
 use crate::session::client::{Client, ClientPass, Step, refused, text_of, too_long};
 use crate::session::client_copy::copies_in;
 use crate::session::names::{Meaning, Name};
-use crate::session::record::Subject;
-use crate::session::refusal::{Poison, PoisonForm, report_of};
+use crate::session::refusal::report_of;
+use crate::session::refuse::{no_statement, type_refused};
 use crate::session::requests::{Kind, Prepared};
-use crate::session::{Group, Hold, SessionError};
+use crate::session::{Group, Hold, Session, SessionError};
 use crate::wire::frame::{Frontend, HEADER_BYTES, Header};
 use crate::wire::frontend::{self, Bind, Parse, Target};
-use crate::wire::report::{Report, Severity};
+use crate::wire::report::Report;
 
 /// Bytes of an overlong Parse among which its statement's name is looked for.
 const NAME_BYTES_MAX: usize = 256;
@@ -198,7 +198,7 @@ impl Client<'_> {
     ) -> Result<Step, SessionError> {
         let Some(body) = Self::body(header, pass) else { return Ok(Step::Wait) };
         let portal = Name::new(frontend::execute(body)?);
-        let prepared = match self.session.portals.meaning(&portal, self.session.group) {
+        let prepared = match self.portal(&portal) {
             Meaning::Known(prepared) => prepared,
             Meaning::Unsettled => return Ok(self.hold_unsettled()),
             // It may be a cursor's, that SQL has declared: those are read with FETCH.
@@ -214,9 +214,7 @@ impl Client<'_> {
             self.refuse_extended(header, pass, Some(subject), report);
             return Ok(Step::Next);
         }
-        self.session.requests.push(Kind::Execute { portal }, None, self.now);
-        self.session.progress = Group::Open;
-        let step = self.keep(header, pass)?;
+        let step = self.push_execute(header, pass, portal)?;
         if copies_in(&prepared.decision) > 0 {
             // Without it a server that has nothing else to say would wait for more, and so would we.
             self.replace(pass, 0);
@@ -224,6 +222,30 @@ impl Client<'_> {
             self.session.hold = Some(Hold::Copy);
         }
         Ok(step)
+    }
+
+    /// What an Execute of the portal would run.
+    ///
+    /// A Query that fails in a transaction block leaves an unnamed portal behind whose plan is freed already: to execute
+    /// it crashes PostgreSQL (seen with 15.18), with every session on it. So the unnamed portal is known only where a
+    /// Bind has made it since, for certain.
+    fn portal(&self, portal: &Name) -> Meaning<Prepared> {
+        let Session { portals, group, .. } = &*self.session;
+        if portal.is_unnamed() && portals.is_unsettled(portal, *group) {
+            return Meaning::Unsettled;
+        }
+        portals.meaning(portal, *group)
+    }
+
+    fn push_execute(
+        &mut self,
+        header: Header<Frontend>,
+        pass: &mut ClientPass<'_>,
+        portal: Name,
+    ) -> Result<Step, SessionError> {
+        self.session.requests.push(Kind::Execute { portal }, None, self.now);
+        self.session.progress = Group::Open;
+        self.keep(header, pass)
     }
 
     pub(crate) fn describe(
@@ -265,130 +287,4 @@ impl Client<'_> {
         self.session.hold = Some(Hold::Unsettled);
         Step::Wait
     }
-
-    /// The policy has changed and the server still holds what the old one let through.
-    fn drop_statement(
-        &mut self,
-        header: Header<Frontend>,
-        pass: &mut ClientPass<'_>,
-        statement: &Name,
-        decision: Arc<Decision>,
-    ) {
-        self.replace(pass, 0);
-        self.session.upstream_output.close_statement(statement.bytes());
-        self.session.requests.push(Kind::DropStatement { statement: statement.clone() }, None, self.now);
-        let message = if statement.is_unnamed() {
-            "unnamed prepared statement must be prepared again: the policy has changed".to_owned()
-        } else {
-            let name = String::from_utf8_lossy(statement.bytes());
-            format!("prepared statement \"{name}\" must be prepared again: the policy has changed")
-        };
-        let subject = self.subject(decision, 0);
-        self.refuse_extended(header, pass, Some(subject), Report::new("26000", message));
-    }
-
-    /// Refuses a Parse. The unnamed statement is gone after it, as after any Parse that fails.
-    fn refuse_parse(
-        &mut self,
-        header: Header<Frontend>,
-        pass: &mut ClientPass<'_>,
-        statement: &[u8],
-        subject: Subject,
-        report: Report,
-    ) {
-        self.session.records.refused(subject, report.sqlstate_bytes());
-        if self.server_is_idle() {
-            self.refuse_alone(header, pass, &report);
-            if statement.is_empty() {
-                self.session.statements.forget(&Name::default());
-            }
-            return;
-        }
-        self.replace(pass, 0);
-        let mark = self.session.marks.next();
-        self.session.upstream_output.poison_parse(statement, &mark);
-        let kind = Kind::Parse { statement: Name::new(statement) };
-        self.push_poison(header, kind, PoisonForm::Syntax(mark), report);
-    }
-
-    /// Refuses a Bind for its values: errors that PostgreSQL finds before it reads them still come first.
-    fn refuse_values(
-        &mut self,
-        header: Header<Frontend>,
-        pass: &mut ClientPass<'_>,
-        bind: &Bind<'_>,
-        prepared: &Prepared,
-        mismatch: &Mismatch,
-    ) {
-        let report = value_refused(mismatch);
-        let subject = self.subject(Arc::clone(&prepared.decision), prepared.sql.len());
-        self.session.records.refused(subject, report.sqlstate_bytes());
-        if self.server_is_idle() {
-            return self.refuse_alone(header, pass, &report);
-        }
-        self.replace(pass, 0);
-        self.session.upstream_output.poison_bind(bind.portal, bind.statement, bind.parameter_count);
-        let kind = Kind::Bind { portal: Name::new(bind.portal), statement: Name::new(bind.statement) };
-        self.push_poison(header, kind, PoisonForm::Format, report);
-    }
-
-    /// Refuses any other message of the extended protocol. `subject`: a refusal by policy, which is recorded.
-    fn refuse_extended(
-        &mut self,
-        header: Header<Frontend>,
-        pass: &mut ClientPass<'_>,
-        subject: Option<Subject>,
-        report: Report,
-    ) {
-        if let Some(subject) = subject {
-            self.session.records.refused(subject, report.sqlstate_bytes());
-        }
-        if self.server_is_idle() {
-            return self.refuse_alone(header, pass, &report);
-        }
-        self.replace(pass, 0);
-        let mark = self.session.marks.next();
-        self.session.upstream_output.poison_execute(&mark);
-        let kind = Kind::Execute { portal: Name::default() };
-        self.push_poison(header, kind, PoisonForm::Portal(mark), report);
-    }
-
-    /// The server is idle and need not know: the client is answered here, up to its Sync.
-    fn refuse_alone(&mut self, header: Header<Frontend>, pass: &mut ClientPass<'_>, report: &Report) {
-        self.replace(pass, 0);
-        report.encode(Severity::Error, &mut self.session.client_output);
-        self.session.progress = Group::SkippingAlone;
-        self.drop_message(header);
-    }
-
-    fn push_poison(&mut self, header: Header<Frontend>, kind: Kind, form: PoisonForm, report: Report) {
-        self.session.requests.push(kind, Some(Poison { form, report }), self.now);
-        self.session.progress = Group::Open;
-        self.drop_message(header);
-    }
-}
-
-fn no_statement(statement: &Name) -> Report {
-    if statement.is_unnamed() {
-        return Report::new("26000", "unnamed prepared statement does not exist");
-    }
-    let name = String::from_utf8_lossy(statement.bytes());
-    Report::new("26000", format!("prepared statement \"{name}\" does not exist"))
-}
-
-fn value_refused(mismatch: &Mismatch) -> Report {
-    let Mismatch { parameter, column } = mismatch;
-    Report::new(
-        "42501",
-        format!("value of parameter ${parameter} for column \"{column}\" is not this session's tenant"),
-    )
-    .detail("A row can be written only for the tenant that the session is bound to.")
-    .hint("Bind the tenant's own identifier, in its usual spelling, or leave the column out.")
-}
-
-fn type_refused(mismatch: &Mismatch) -> Report {
-    let Mismatch { parameter, column } = mismatch;
-    Report::new("42501", format!("declared type of parameter ${parameter} for column \"{column}\" is not allowed"))
-        .detail("The value is compared with the session's tenant, which only the column's own type allows.")
-        .hint("Leave the type undeclared, or declare the column's own.")
 }

@@ -124,7 +124,7 @@ enum Asked {
 enum State {
     ExpectStartup,
     ExpectTls,
-    ExpectLogin(Login),
+    ExpectLogin(Box<Login>),
     /// Authenticated, refused or cancelled: nothing more is taken.
     Done,
 }
@@ -292,7 +292,7 @@ impl Handshake {
             None => (ScramVerifier::mock(logins.mock_secret(), &name), None),
         };
         encode::authentication_sasl(self.binding().mechanisms(), &mut self.output);
-        self.state = State::ExpectLogin(Login::new(accepted, verifier, identity));
+        self.state = State::ExpectLogin(Box::new(Login::new(accepted, verifier, identity)));
         Effect::Continue
     }
 
@@ -318,7 +318,7 @@ impl Handshake {
         }
     }
 
-    fn expect_login(&mut self, input: &[u8], login: Login, nonce: &[u8; 18]) -> (usize, Effect) {
+    fn expect_login(&mut self, input: &[u8], login: Box<Login>, nonce: &[u8; 18]) -> (usize, Effect) {
         let mut output = std::mem::take(&mut self.output);
         let (consumed, step) = login.handle(input, self.binding(), nonce, &mut output);
         self.output = output;

@@ -29,7 +29,7 @@ enum Stage {
 }
 
 pub(crate) enum Step {
-    Expect(Login),
+    Expect(Box<Login>),
     Refused(Box<Refused>),
     Proved(Box<Proved>),
 }
@@ -52,7 +52,7 @@ impl Login {
 
     /// Takes the client's next message, if it is whole: how many bytes that was, and what follows.
     pub(crate) fn handle(
-        self,
+        self: Box<Self>,
         input: &[u8],
         binding: Binding<'_>,
         nonce: &[u8; 18],
@@ -70,7 +70,7 @@ impl Login {
         (consumed, step)
     }
 
-    fn begin(mut self, body: &[u8], binding: Binding<'_>, nonce: &[u8; 18], output: &mut BytesMut) -> Step {
+    fn begin(mut self: Box<Self>, body: &[u8], binding: Binding<'_>, nonce: &[u8; 18], output: &mut BytesMut) -> Step {
         let begun = match frontend::sasl_initial(body) {
             Ok((mechanism, Some(first))) => scram::begin(mechanism, first, binding, self.verifier.clone(), nonce)
                 .map(|begun| (begun, method(mechanism))),
@@ -87,7 +87,7 @@ impl Login {
         }
     }
 
-    fn finish(mut self, body: &[u8], output: &mut BytesMut) -> Step {
+    fn finish(mut self: Box<Self>, body: &[u8], output: &mut BytesMut) -> Step {
         let stage = std::mem::replace(&mut self.stage, Stage::ExpectInitial);
         let Stage::ExpectProof(proof, method) = stage else { return self.refuse(ScramError::Malformed) };
         let proved = match proof.finish(body) {
@@ -99,7 +99,7 @@ impl Login {
         Step::Proved(Box::new(Proved { identity, accepted: self.accepted, method }))
     }
 
-    fn refuse_frame(self, error: FrameError) -> Step {
+    fn refuse_frame(&self, error: FrameError) -> Step {
         let message = match error {
             FrameError::UnknownType(kind) => format!("expected SASL response, got message type {kind}"),
             FrameError::InvalidLength => error.to_string(),
@@ -107,7 +107,7 @@ impl Login {
         self.refused("protocol", Report::new("08P01", message))
     }
 
-    fn refuse(self, error: ScramError) -> Step {
+    fn refuse(&self, error: ScramError) -> Step {
         let (reason, report) = match error {
             ScramError::WrongProof => {
                 let message = format!("password authentication failed for user \"{}\"", self.accepted.user);
@@ -126,7 +126,7 @@ impl Login {
         self.refused(reason, report)
     }
 
-    fn refused(self, reason: &'static str, report: Report) -> Step {
+    fn refused(&self, reason: &'static str, report: Report) -> Step {
         Step::Refused(Box::new(Refused { reason, login: self.name(), report }))
     }
 }

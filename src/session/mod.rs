@@ -14,6 +14,7 @@ mod output;
 mod pass;
 mod record;
 mod refusal;
+mod refuse;
 mod requests;
 mod startup_parameters;
 mod upstream;
@@ -25,7 +26,7 @@ use bytes::BytesMut;
 use crate::guard::{Decision, Protocol};
 use crate::session::copy::AppendColumn;
 use crate::session::effect::{Outcome, Progress, SessionEvent, SessionState};
-use crate::session::names::Names;
+use crate::session::names::{Name, Names};
 use crate::session::output::UpstreamBuffer;
 use crate::session::record::{End, Records, Subject};
 use crate::session::refusal::Marks;
@@ -279,13 +280,21 @@ impl Session {
                 self.records.ended(subject, end);
             }
             self.records.next_request();
+            // As if it had succeeded: so that an Execute behind it is put down to the right statement.
+            match &request.kind {
+                Kind::Bind { portal, .. } if request.poison.is_none() => self.portals.succeed(portal),
+                Kind::Query { drops_portal: true, .. } => self.portals.succeed(&Name::default()),
+                _ => {}
+            }
         }
     }
 
     /// Whether all that there is to say of a request has been said.
     fn is_recorded(&self, request: &Request) -> bool {
         let ended = match &request.kind {
-            Kind::Query(Some(text)) => self.records.index() >= text.decision.facts().statements.len().max(1),
+            Kind::Query { text: Some(text), .. } => {
+                self.records.index() >= text.decision.facts().statements.len().max(1)
+            }
             _ => false,
         };
         ended || request.poison.is_some() || request.fate == Fate::Failed
@@ -294,10 +303,10 @@ impl Session {
     /// The statement that a request runs, where it runs one.
     fn subject_of_run(&self, request: &Request) -> Option<Subject> {
         match &request.kind {
-            Kind::Query(Some(text)) => {
+            Kind::Query { text: Some(text), .. } => {
                 Some(Subject { decision: Arc::clone(&text.decision), text_bytes: text.bytes, started: request.started })
             }
-            Kind::Execute { portal } => self.portals.latest(portal).map(|prepared| subject(prepared, request)),
+            Kind::Execute { portal } => self.portals.held(portal).map(|prepared| subject(prepared, request)),
             _ => None,
         }
     }

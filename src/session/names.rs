@@ -50,12 +50,13 @@ struct Entry<T> {
 struct Pending<T> {
     /// Requests between two Syncs are a group: if one fails, the rest of them is skipped.
     group: u64,
-    becomes: Arc<T>,
+    /// `None`: nothing, the name is dropped.
+    becomes: Option<Arc<T>>,
 }
 
 impl<T> Entry<T> {
     fn places(&self) -> impl Iterator<Item = &Arc<T>> {
-        self.held.iter().chain(self.pending.iter().map(|pending| &pending.becomes))
+        self.held.iter().chain(self.pending.iter().filter_map(|pending| pending.becomes.as_ref()))
     }
 }
 
@@ -79,7 +80,7 @@ impl<T> Names<T> {
         let Some(entry) = self.entries.get(name) else { return Meaning::Absent };
         // A request of the same group ran only if all before it in the group succeeded.
         if let Some(last) = entry.pending.back().filter(|pending| pending.group == group) {
-            return Meaning::Known(Arc::clone(&last.becomes));
+            return last.becomes.as_ref().map_or(Meaning::Absent, |becomes| Meaning::Known(Arc::clone(becomes)));
         }
         let mut candidates = entry.places();
         match (candidates.next(), candidates.next()) {
@@ -89,20 +90,20 @@ impl<T> Names<T> {
         }
     }
 
+    /// Whether a request of an earlier group is under way that may fail, and leave the name as it was.
+    pub(crate) fn is_unsettled(&self, name: &Name, group: u64) -> bool {
+        let last = self.entries.get(name).and_then(|entry| entry.pending.back());
+        last.is_some_and(|pending| pending.group != group)
+    }
+
     /// What the server holds under the name.
     pub(crate) fn held(&self, name: &Name) -> Option<&Arc<T>> {
         self.entries.get(name)?.held.as_ref()
     }
 
-    /// What the server will hold when it has caught up, if nothing fails.
-    pub(crate) fn latest(&self, name: &Name) -> Option<&Arc<T>> {
-        let entry = self.entries.get(name)?;
-        entry.pending.back().map(|pending| &pending.becomes).or(entry.held.as_ref())
-    }
-
     /// What the request that is answered next will make of the name.
     pub(crate) fn oldest_pending(&self, name: &Name) -> Option<&Arc<T>> {
-        self.entries.get(name)?.pending.front().map(|pending| &pending.becomes)
+        self.entries.get(name)?.pending.front()?.becomes.as_ref()
     }
 
     /// All that is held or to be held.
@@ -113,15 +114,24 @@ impl<T> Names<T> {
     /// A request under way will give the name a new meaning.
     pub(crate) fn expect(&mut self, name: &Name, group: u64, becomes: Arc<T>) {
         let entry = self.entries.entry(name.clone()).or_insert_with(|| Entry { held: None, pending: VecDeque::new() });
-        entry.pending.push_back(Pending { group, becomes });
+        entry.pending.push_back(Pending { group, becomes: Some(becomes) });
+    }
+
+    /// A request under way will drop the name. False where there is nothing to drop.
+    pub(crate) fn expect_drop(&mut self, name: &Name, group: u64) -> bool {
+        let Some(entry) = self.entries.get_mut(name) else { return false };
+        entry.pending.push_back(Pending { group, becomes: None });
+        true
     }
 
     /// The oldest of those requests succeeded.
-    pub(crate) fn succeed(&mut self, name: &Name) -> Option<Arc<T>> {
-        let entry = self.entries.get_mut(name)?;
-        let becomes = entry.pending.pop_front()?.becomes;
-        entry.held = Some(Arc::clone(&becomes));
-        Some(becomes)
+    pub(crate) fn succeed(&mut self, name: &Name) {
+        if let Some(entry) = self.entries.get_mut(name)
+            && let Some(pending) = entry.pending.pop_front()
+        {
+            entry.held = pending.becomes;
+        }
+        self.tidy(name);
     }
 
     /// The oldest of those requests failed, or was skipped.
@@ -151,7 +161,8 @@ impl<T> Names<T> {
     /// Puts `new` wherever `old` stands.
     pub(crate) fn replace(&mut self, name: &Name, old: &Arc<T>, new: &Arc<T>) {
         let Some(entry) = self.entries.get_mut(name) else { return };
-        let places = entry.held.iter_mut().chain(entry.pending.iter_mut().map(|pending| &mut pending.becomes));
+        let places =
+            entry.held.iter_mut().chain(entry.pending.iter_mut().filter_map(|pending| pending.becomes.as_mut()));
         places.filter(|place| Arc::ptr_eq(place, old)).for_each(|place| *place = Arc::clone(new));
     }
 

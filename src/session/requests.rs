@@ -39,7 +39,12 @@ pub(crate) enum Fate {
 
 #[derive(Debug)]
 pub(crate) enum Kind {
-    Query(Option<Text>),
+    Query {
+        /// `None`: a refused one.
+        text: Option<Text>,
+        /// Whether there may be an unnamed portal, which it drops.
+        drops_portal: bool,
+    },
     Parse {
         statement: Name,
     },
@@ -75,7 +80,7 @@ pub(crate) struct Text {
 impl Kind {
     /// An error in Query (and the answer to Sync) ends at ReadyForQuery; any other makes the server skip to a Sync.
     pub(crate) fn ends_with_ready(&self) -> bool {
-        matches!(self, Self::Query(_) | Self::Sync)
+        matches!(self, Self::Query { .. } | Self::Sync)
     }
 }
 

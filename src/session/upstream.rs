@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
+
 use crate::session::client_copy::append_column;
 use crate::session::effect::{Outcome, Progress};
 use crate::session::names::Name;
@@ -10,9 +12,9 @@ use crate::session::record::End;
 use crate::session::requests::{Fate, Kind, Request};
 use crate::session::{CopyState, Group, Hold, Partial, Session, SessionError};
 use crate::tenant::Timestamp;
-use crate::wire::backend::{self, Status};
+use crate::wire::backend::{self, CopyFormat, Status};
 use crate::wire::frame::{Backend, HEADER_BYTES, Header};
-use crate::wire::{Malformed, frame};
+use crate::wire::{Malformed, encode, frame};
 
 pub(crate) struct Upstream<'s> {
     pub(crate) session: &'s mut Session,
@@ -25,6 +27,8 @@ pub(crate) type UpstreamPass<'a> = Pass<'a, FromUpstream>;
 enum Way {
     Keep,
     Drop,
+    /// This goes in its place.
+    Replace(BytesMut),
     /// It is not whole yet.
     Wait,
 }
@@ -67,6 +71,11 @@ impl Upstream<'_> {
         match way {
             Way::Keep => self.session.upstream_partial = Partial::Pass(header.frame_bytes),
             Way::Drop => self.session.upstream_partial = Partial::Drop(header.frame_bytes),
+            Way::Replace(bytes) => {
+                self.drop_next(pass, 0);
+                self.session.client_output.extend_from_slice(&bytes);
+                self.session.upstream_partial = Partial::Drop(header.frame_bytes);
+            }
             Way::Wait => return Ok(false),
         }
         Ok(self.continue_partial(pass))
@@ -111,7 +120,7 @@ impl Upstream<'_> {
 
     fn data_row(&mut self, header: Header<Backend>) -> Result<Way, SessionError> {
         match self.head()?.kind {
-            Kind::Query(_) | Kind::Execute { .. } => {}
+            Kind::Query { .. } | Kind::Execute { .. } => {}
             _ => return Err(Self::unfit()),
         }
         self.session.records.count_row(header.frame_bytes - HEADER_BYTES);
@@ -128,7 +137,8 @@ impl Upstream<'_> {
 
     fn description(&mut self, kind: Backend) -> Result<Way, SessionError> {
         match (kind, &self.head()?.kind) {
-            (Backend::RowDescription, Kind::Query(_)) | (Backend::ParameterDescription, Kind::DescribeStatement) => {}
+            (Backend::RowDescription, Kind::Query { .. })
+            | (Backend::ParameterDescription, Kind::DescribeStatement) => {}
             (Backend::RowDescription, Kind::DescribeStatement | Kind::DescribePortal) => {
                 self.pop();
             }
@@ -207,7 +217,7 @@ impl Upstream<'_> {
         let Some(subject) = subject else {
             return Err(SessionError::Disagreement("a portal ran that was never bound"));
         };
-        let is_query = matches!(head.kind, Kind::Query(_));
+        let is_query = matches!(head.kind, Kind::Query { .. });
         self.session.records.ended(subject, end);
         // The server may have stopped reading before the client stopped sending.
         self.session.copy = CopyState::None;
@@ -221,12 +231,15 @@ impl Upstream<'_> {
 
     fn ready(&mut self, status: Status) -> Result<Way, SessionError> {
         match self.session.requests.head() {
-            Some(Request { kind: Kind::Query(_), fate: Fate::Failed, .. } | Request { kind: Kind::Sync, .. }) => {}
-            _ if matches!(self.head()?.kind, Kind::Query(_)) => {}
+            Some(Request { kind: Kind::Query { .. }, fate: Fate::Failed, .. } | Request { kind: Kind::Sync, .. }) => {}
+            _ if matches!(self.head()?.kind, Kind::Query { .. }) => {}
             _ => return Err(Self::unfit()),
         }
-        if let Some(Request { kind: Kind::Query(_), .. }) = self.pop() {
+        if let Some(Request { kind: Kind::Query { drops_portal, .. }, .. }) = self.pop() {
             self.session.statements.forget(&Name::default());
+            if drops_portal {
+                self.session.portals.succeed(&Name::default());
+            }
         }
         self.session.status = status;
         self.session.copy = CopyState::None;
@@ -251,9 +264,9 @@ impl Upstream<'_> {
     }
 
     fn copy_in_response(&mut self, body: &[u8]) -> Result<Way, SessionError> {
-        backend::copy_response(body).map_err(broken)?;
+        let (format, columns) = backend::copy_response(body).map_err(broken)?;
         let decision = match &self.head()?.kind {
-            Kind::Query(Some(text)) => Arc::clone(&text.decision),
+            Kind::Query { text: Some(text), .. } => Arc::clone(&text.decision),
             Kind::Execute { portal } => match self.session.portals.held(portal) {
                 Some(prepared) => Arc::clone(&prepared.decision),
                 None => return Err(Self::unfit()),
@@ -265,14 +278,24 @@ impl Upstream<'_> {
         }
         self.session.hold = None;
         self.session.records.copied_in();
-        self.session.copy = CopyState::In(append_column(&decision));
-        Ok(Way::Keep)
+        let Some(append) = append_column(&decision) else {
+            self.session.copy = CopyState::In(None);
+            return Ok(Way::Keep);
+        };
+        if format == CopyFormat::Binary {
+            return Err(SessionError::Disagreement("the server asks for COPY data in another format"));
+        }
+        self.session.copy = CopyState::In(Some(append));
+        // The client sends one column less than the server gets.
+        let mut response = BytesMut::new();
+        encode::copy_in_response(columns.saturating_sub(1), &mut response);
+        Ok(Way::Replace(response))
     }
 
     fn copy_out_response(&mut self, body: &[u8]) -> Result<Way, SessionError> {
         backend::copy_response(body).map_err(broken)?;
         match self.head()?.kind {
-            Kind::Query(_) | Kind::Execute { .. } => {}
+            Kind::Query { .. } | Kind::Execute { .. } => {}
             _ => return Err(Self::unfit()),
         }
         self.session.copy = CopyState::Out;
@@ -302,6 +325,9 @@ impl Upstream<'_> {
                 Kind::Bind { portal, .. } => self.session.portals.fail(portal),
                 _ => {}
             }
+        }
+        if let Kind::Query { drops_portal: true, .. } = request.kind {
+            self.session.portals.fail(&Name::default());
         }
         // A Parse that fails has dropped the unnamed statement before; one that is skipped has not.
         if let Request { kind: Kind::Parse { statement }, fate: Fate::Failed, .. } = request

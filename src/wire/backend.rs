@@ -92,8 +92,8 @@ impl CommandTag<'_> {
     }
 }
 
-/// CopyInResponse, CopyOutResponse: the overall format.
-pub fn copy_response(body: &[u8]) -> Result<CopyFormat, Malformed> {
+/// CopyInResponse, CopyOutResponse: the overall format, and how many columns.
+pub fn copy_response(body: &[u8]) -> Result<(CopyFormat, u16), Malformed> {
     let mut reader = Reader::new(body);
     let format = match reader.byte()? {
         0 => CopyFormat::Text,
@@ -103,7 +103,7 @@ pub fn copy_response(body: &[u8]) -> Result<CopyFormat, Malformed> {
     let columns = reader.u16()?;
     reader.bytes(usize::from(columns) * 2)?;
     reader.end()?;
-    Ok(format)
+    Ok((format, columns))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Messages that Partywall writes itself: to clients through pgwire's types, to the upstream by hand.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use pgwire::messages::copy::CopyInResponse;
 use pgwire::messages::response::{ReadyForQuery, TransactionStatus};
 use pgwire::messages::startup::{Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey};
 
@@ -45,6 +46,11 @@ pub fn ready_for_query(status: Status, out: &mut BytesMut) {
         Status::Failed => TransactionStatus::Error,
     };
     append(&ReadyForQuery::new(status), out);
+}
+
+/// CopyInResponse for the text format.
+pub fn copy_in_response(columns: u16, out: &mut BytesMut) {
+    append(&CopyInResponse::new(0, columns.cast_signed(), vec![0; usize::from(columns)]), out);
 }
 
 /// A message to the upstream: its type, and a body that `write` appends.

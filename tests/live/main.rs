@@ -10,6 +10,7 @@
 
 mod admin;
 mod cli;
+mod conversation;
 mod demo;
 mod drivers;
 mod generator;

@@ -1,5 +1,7 @@
 //! Scripted conversations: a client and an upstream around one session, without sockets.
 
+mod copy;
+mod hostile;
 mod random;
 mod server;
 

@@ -1,6 +1,6 @@
 //! Random conversations through a session and a model of PostgreSQL, compared with the model alone.
 
-use partywall::guard::{ParameterCheck, TenantValue};
+use partywall::guard::{ParameterCheck, StatementClass, TenantValue};
 use partywall::session::SessionLimits;
 use partywall::session::effect::Outcome;
 
@@ -121,7 +121,7 @@ fn run(seed: u64, limits: SessionLimits) {
         }
     }
     let story = || messages.iter().map(|message| format!("\n  {}", show_client(message))).collect::<String>();
-    let (seen, expected) = (show(&strip(&pair.to_client)), show(&strip(&alone.output)));
+    let (seen, expected) = (comparable(&pair.to_client), comparable(&alone.output));
     if alone.closed {
         let begin = expected.rsplit_once(" E(C08P01").map_or("", |(before, _)| before);
         let seen = seen.rsplit_once("E(C08P01").map_or(seen.as_str(), |(before, _)| before.trim_end());
@@ -138,9 +138,34 @@ fn run(seed: u64, limits: SessionLimits) {
     for text in &server.texts {
         assert!(text.starts_with("PARTYWALL_REFUSED_") || text != "SELECT secret", "seed {seed}: {text} went upstream");
     }
-    let completions = cut(&pair.to_client).iter().filter(|(kind, _)| b"CIs".contains(kind)).count();
-    let allowed = pair.events().iter().filter(|event| event.outcome == Outcome::Allow).count();
-    assert_eq!(allowed, completions, "seed {seed}{}", story());
+    let answers = cut(&pair.to_client);
+    let events = pair.events();
+    let rows = answers.iter().filter(|(kind, _)| b"Dd".contains(kind)).count();
+    assert_eq!(events.iter().map(|event| event.rows).sum::<u64>(), rows as u64, "seed {seed}{}", story());
+    let completions = answers.iter().filter(|(kind, _)| b"CIs".contains(kind));
+    let mut allowed = events.iter().filter(|event| event.outcome == Outcome::Allow);
+    for (kind, body) in completions {
+        let event = allowed.next().unwrap_or_else(|| panic!("seed {seed}: too few records{}", story()));
+        let class = event.decision.facts().statements[event.statement].class;
+        let tag = String::from_utf8_lossy(body);
+        let fits = match class {
+            StatementClass::Read => *kind == b's' || tag.starts_with("SELECT"),
+            StatementClass::Transaction => ["BEGIN", "COMMIT", "ROLLBACK"].iter().any(|word| tag.starts_with(word)),
+            StatementClass::CopyIn | StatementClass::CopyOut => tag.starts_with("COPY"),
+            StatementClass::Discard => tag.starts_with("DEALLOCATE"),
+            StatementClass::Empty => *kind == b'I',
+            StatementClass::Write | StatementClass::Setting => false,
+        };
+        assert!(fits, "seed {seed}: {class:?} recorded for {tag}{}", story());
+    }
+    assert!(allowed.next().is_none(), "seed {seed}: too many records{}", story());
+}
+
+/// In a failed transaction the unnamed portal is gone for us a little earlier than for the server, which says of it that
+/// the transaction is aborted: what a failed Query leaves of it must not be executed.
+fn comparable(output: &[u8]) -> String {
+    let gone = "E(C34000,Mportal \"\" does not exist)";
+    show(&strip(output)).replace(gone, "E(C25P02,Mcurrent transaction is aborted)")
 }
 
 /// Errors without what only a refusal of ours has (detail and hint), and without what only a server's has.

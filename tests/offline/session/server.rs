@@ -189,6 +189,7 @@ impl Server {
     fn query(&mut self, sql: &str) {
         self.texts.push(sql.to_owned());
         self.statements.remove("");
+        self.portals.remove("");
         match meaning(sql) {
             Err((sqlstate, message)) => {
                 self.fail(sqlstate, &message);
@@ -199,7 +200,6 @@ impl Server {
     }
 
     fn run_query(&mut self, mut statements: VecDeque<Meaning>) {
-        self.portals.remove("");
         while let Some(statement) = statements.pop_front() {
             if self.is_barred(statement) {
                 self.fail("25P02", "current transaction is aborted");

@@ -1,4 +1,5 @@
-# The commands of the house. Each gets what it needs beside Rust by itself (.ci/prepare), and says so.
+# The commands of the house. Each gets what it needs beside Rust by itself (.ci/prepare), and says so. PgBouncer is left to
+# you: Debian's package starts it as a service, on the port that is Partywall's own default.
 
 ONCE ?=
 
@@ -10,7 +11,7 @@ help:
 	@echo 'make build         the release binary, target/release/partywall'
 	@echo 'make test          every test; ends with the line "N passed, N failed"'
 	@echo 'make lint          format, lints, house rules, the core without its shell, dependencies'
-	@echo 'make bench         what a decision costs, and what the proxy costs under pgbench'
+	@echo 'make bench         what a decision costs, and what the proxy costs under pgbench (needs PgBouncer)'
 
 demo:
 	@.ci/prepare demo

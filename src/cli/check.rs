@@ -13,6 +13,7 @@ use crate::cli::explain::Format;
 use crate::cli::failure::Failure;
 use crate::cli::failure::put;
 use crate::cli::files;
+use crate::cli::logging;
 use crate::config::Config;
 use crate::config::Plain;
 use crate::config::Upstream;
@@ -24,6 +25,7 @@ use crate::guard::survey;
 use crate::policy::Credential;
 use crate::policy::Policy;
 use crate::policy::Secret;
+use crate::policy::TenantBinding;
 use crate::policy::written_name;
 use crate::upstream::Role;
 use crate::upstream::Target;
@@ -103,7 +105,7 @@ async fn inspect(arguments: &CheckArguments, report: &mut Report) -> Result<(), 
     if arguments.online {
         for upstream in config.upstreams.values() {
             if let Err(why) = inspect_upstream(upstream, &policy, report).await {
-                report.errors.push(format!("upstream \"{}\": {why}", upstream.name));
+                report.errors.push(why);
             }
         }
     }
@@ -112,9 +114,10 @@ async fn inspect(arguments: &CheckArguments, report: &mut Report) -> Result<(), 
 
 async fn inspect_upstream(upstream: &Upstream, policy: &Policy, report: &mut Report) -> Result<(), String> {
     let password = upstream.password.as_ref().map(|source| source.resolve(Path::new(""), &ProcessEnvironment));
-    let password = password.transpose().map_err(|error| error.to_string())?;
+    let password = password.transpose().map_err(|error| format!("upstream {}: {error}", upstream.name))?;
     let password = password.as_ref().map(Secret::expose).map(str::to_owned);
-    let target = Target::new(upstream, password, &policy.tenancy.search_path).map_err(|error| error.to_string())?;
+    let target = Target::new(upstream, password, &policy.tenancy.search_path)
+        .map_err(|error| format!("upstream {}: {error}", upstream.name))?;
     let role = load_role(&target).await.map_err(|error| error.to_string())?;
     let catalog = load_catalog(&target).await.map_err(|error| error.to_string())?;
     let label = format!("upstream {}", upstream.name);
@@ -144,14 +147,28 @@ fn config_findings(config: &Config, report: &mut Report) {
             admin.address
         ));
     }
-    if config.audit.file.is_none() {
-        report.warn("no audit trail is kept: [audit.file] is missing");
+    match &config.audit.file {
+        None => report.warn("no audit trail is kept: [audit.file] is missing"),
+        Some(file) => audit_findings(&file.path, report),
+    }
+    if let Err(why) = logging::filter(&config.log) {
+        report.errors.push(why);
     }
     for upstream in config.upstreams.values() {
         let secret = upstream.password.as_ref().map(|source| source.resolve(Path::new(""), &ProcessEnvironment));
         if let Some(Err(error)) = secret {
-            report.warn(format_args!("upstream \"{}\": {error}", upstream.name));
+            report.warn(format_args!("upstream {}: {error}", upstream.name));
         }
+    }
+}
+
+/// The file itself is made at start; its folder is not.
+fn audit_findings(path: &Path, report: &mut Report) {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.is_dir() {
+        report.errors.push(format!("audit file \"{}\" is a folder", files::shown(path)));
+    } else if !folder.is_dir() {
+        report.errors.push(format!("there is no folder \"{}\" for the audit file", files::shown(folder)));
     }
 }
 
@@ -160,6 +177,12 @@ fn policy_findings(policy: &Policy, folder: &Path, report: &mut Report) {
         report.warn("the policy has no login: nobody can connect");
     }
     for (name, rule) in &policy.logins {
+        if let TenantBinding::Choice(_) = rule.tenants {
+            report.warn(format_args!(
+                "login \"{name}\" reaches shared tables only: this version cannot choose among \"tenants\" yet; \
+                 give each tenant a login with \"tenant\""
+            ));
+        }
         let source = match &rule.credential {
             Credential::Password(source) => source,
             Credential::Scram(verifier) => {
@@ -184,6 +207,16 @@ fn schema_findings(policy: &Policy, catalog: &Catalog, label: &str, report: &mut
         let lines =
             diagnostics.iter().map(|diagnostic| format!("{label}: {}: {}", diagnostic.path, diagnostic.message));
         report.errors.extend(lines);
+    }
+    for (name, rule) in &policy.tables {
+        let relation = catalog.relations.iter().find(|relation| relation.qualified_name() == *name);
+        let triggers = relation.map_or(&[][..], |relation| &relation.triggers);
+        for gone in rule.trusted_triggers.iter().filter(|trusted| !triggers.contains(trusted)) {
+            report.warn(format_args!(
+                "{label}: {} has no trigger \"{gone}\", which \"trusted_triggers\" lists",
+                written_name(name)
+            ));
+        }
     }
     for surveyed in survey(policy, catalog) {
         relation_findings(&surveyed, label, report);

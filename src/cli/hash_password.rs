@@ -1,5 +1,6 @@
 //! `partywall hash-password`: a password to the SCRAM verifier that a policy keeps.
 
+use std::io::IsTerminal as _;
 use std::io::Read;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
@@ -39,6 +40,9 @@ const SALT_BYTES: usize = 16;
 
 pub(crate) fn hash_password(arguments: &HashPasswordArguments) -> Result<ExitCode, Failure> {
     let mut password = String::new();
+    if std::io::stdin().is_terminal() {
+        eprintln!("Type the password, then Enter and Ctrl-D. The terminal shows it.");
+    }
     let limit = u64::try_from(PASSWORD_BYTES_MAX + 3).unwrap_or(u64::MAX);
     let read = std::io::stdin().lock().take(limit).read_to_string(&mut password);
     read.map_err(|error| Failure::new(format_args!("could not read the password from standard input: {error}")))?;

@@ -123,11 +123,16 @@ fn scope<'a>(relation: &Relation, column: &'a str, registry: &'a BTreeMap<Qualif
     registry.get(&relation.qualified_name()).map(String::as_str)
 }
 
-fn doubt(catalog: &Catalog, relation: &Relation) -> &'static str {
+fn doubt(catalog: &Catalog, relation: &Relation) -> String {
     match relation.kind {
-        RelationKind::View | RelationKind::MaterializedView => "a view",
-        _ if is_partition(catalog, relation) => "reached through its parent",
-        _ => "no tenant column: \"shared\" if its rows are the same for all",
+        RelationKind::View | RelationKind::MaterializedView => return "a view".to_owned(),
+        _ if is_partition(catalog, relation) => return "reached through its parent".to_owned(),
+        _ => {}
+    }
+    // Tables of one database do not always agree on the column's name.
+    match TENANT_COLUMNS.iter().find(|name| relation.column(name).is_some()) {
+        Some(name) => format!("column = \"{name}\" in place of this line, if that is its tenant"),
+        None => "no tenant column: \"shared\" if its rows are the same for all".to_owned(),
     }
 }
 

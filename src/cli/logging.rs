@@ -8,10 +8,15 @@ use tracing_subscriber::fmt;
 use crate::cli::failure::Failure;
 use crate::config::{Log, LogFormat};
 
+/// What `log.filter` lets through; or what is wrong with it.
+pub(crate) fn filter(settings: &Log) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(&settings.filter)
+        .map_err(|error| format!("log.filter \"{}\" is not understood: {error}", settings.filter))
+}
+
 /// From here on, what the program does is logged as `[log]` says.
 pub(crate) fn start(settings: &Log) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&settings.filter)
-        .map_err(|error| Failure::new(format_args!("log.filter \"{}\" is not understood: {error}", settings.filter)))?;
+    let filter = filter(settings).map_err(Failure::new)?;
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match settings.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

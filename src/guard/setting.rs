@@ -140,8 +140,12 @@ fn show(name: &str) -> Outcome<StatementClass> {
 }
 
 fn setting_refused(name: &str) -> Rejection {
-    Rejection::new(Code::SettingNotAllowed, format!("setting \"{name}\" is not accessible"))
-        .detail("Only settings that concern the session's own answers can be shown and changed.")
+    let refused = Rejection::new(Code::SettingNotAllowed, format!("setting \"{name}\" is not accessible"))
+        .detail("Only settings that concern the session's own answers can be shown and changed.");
+    if name == "partywall.tenant" {
+        return refused.hint("The tenant is bound at login: log in as a login of the tenant.");
+    }
+    refused
 }
 
 fn statement_refused(words: &str) -> Rejection {

@@ -20,7 +20,7 @@ pub async fn follow(live: Arc<Live>) {
         let pause = match live.refresh_catalog().await {
             Ok(outcome) => {
                 if !reached {
-                    tracing::info!("upstream reached again");
+                    tracing::info!("upstream usable again");
                 }
                 reached = true;
                 report(&outcome);
@@ -28,9 +28,9 @@ pub async fn follow(live: Arc<Live>) {
             }
             Err(error) => {
                 if reached {
-                    tracing::error!(%error, "upstream not reached, trying again");
+                    tracing::error!(%error, "upstream not usable, trying again");
                 } else {
-                    tracing::debug!(%error, "upstream still not reached");
+                    tracing::debug!(%error, "upstream still not usable");
                 }
                 reached = false;
                 let pause = if live.health().is_started() { REFRESH_INTERVAL } else { retry };

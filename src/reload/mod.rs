@@ -57,6 +57,8 @@ pub struct Live {
 
 struct Making {
     source: Arc<Source>,
+    /// What listeners, audit file and log were made from.
+    at_start: Arc<Config>,
     policy: Arc<Policy>,
     /// The upstream's schema as last read, and its fingerprint from just before.
     schema: Option<(Arc<Catalog>, String)>,
@@ -93,8 +95,14 @@ impl Live {
     /// With settings and without rules: the upstream has not been asked yet.
     pub fn new(source: Source, settings: &Settings, metrics: Arc<Metrics>, audit: AuditSender) -> Self {
         report_settings(&metrics, settings);
-        let making =
-            Making { source: Arc::new(source), policy: Arc::clone(&settings.policy), schema: None, metrics, audit };
+        let making = Making {
+            source: Arc::new(source),
+            at_start: Arc::clone(&settings.config),
+            policy: Arc::clone(&settings.policy),
+            schema: None,
+            metrics,
+            audit,
+        };
         Self {
             current: ArcSwap::from_pointee(snapshot(settings, None, 1)),
             health: Health::default(),
@@ -154,7 +162,7 @@ impl Live {
             Ok(schema) => Some(schema),
             // A certificate must be renewable while the database is away: its schema is what it was.
             Err(error) if is_same_place(&settings.config, &running.config) => {
-                tracing::warn!(%error, "upstream not reached, the schema is taken to be as it was");
+                tracing::warn!(%error, "upstream not usable, the schema is taken to be as it was");
                 making.schema.clone()
             }
             Err(error) => return Err(error.into()),
@@ -164,7 +172,7 @@ impl Live {
             None => None,
         };
         let version = running.version + 1;
-        let needs_restart = settings.needs_restart(&running.config);
+        let needs_restart = settings.needs_restart(&making.at_start);
         self.current.store(Arc::new(snapshot(&settings, ruleset, version)));
         making.policy = Arc::clone(&settings.policy);
         if schema.is_some() {

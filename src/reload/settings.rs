@@ -131,17 +131,17 @@ fn folder(file: &Path) -> &Path {
 }
 
 impl Settings {
-    /// What differs from `running` and cannot be changed while the process runs, by key.
-    pub(super) fn needs_restart(&self, running: &Config) -> Vec<&'static str> {
+    /// What differs from the start and cannot be changed while the process runs, by key.
+    pub(super) fn needs_restart(&self, at_start: &Config) -> Vec<&'static str> {
         let new = &self.config;
         let changed = [
-            ("listen.address", new.listen.address != running.listen.address),
-            ("listen.unix_socket", new.listen.unix_socket != running.listen.unix_socket),
-            ("listen.threads", new.listen.threads != running.listen.threads),
-            ("admin.address", new.admin != running.admin),
-            ("audit.file", new.audit.file != running.audit.file),
-            ("audit.queue_bytes_max", new.audit.queue_bytes_max != running.audit.queue_bytes_max),
-            ("log", new.log != running.log),
+            ("listen.address", new.listen.address != at_start.listen.address),
+            ("listen.unix_socket", new.listen.unix_socket != at_start.listen.unix_socket),
+            ("listen.threads", new.listen.threads != at_start.listen.threads),
+            ("admin.address", new.admin != at_start.admin),
+            ("audit.file", new.audit.file != at_start.audit.file),
+            ("audit.queue_bytes_max", new.audit.queue_bytes_max != at_start.audit.queue_bytes_max),
+            ("log", new.log != at_start.log),
         ];
         changed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }

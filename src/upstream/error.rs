@@ -149,7 +149,7 @@ impl From<TlsFault> for ConnectError {
                 .hint("set host to a name that the certificate holds"),
             TlsFault::Authority => {
                 Self::new(ConnectErrorKind::TlsAuthority, "its certificate is signed by an unknown authority")
-                    .hint("set tls.ca_file to the authority's certificate")
+                    .hint("set tls_ca_file to the authority's certificate")
             }
             TlsFault::Certificate(error) => Self::new(ConnectErrorKind::Tls, format!("bad certificate: {error}")),
             TlsFault::Io(error) => Self::new(ConnectErrorKind::Tls, format!("TLS handshake failed: {error}")),

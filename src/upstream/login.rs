@@ -240,7 +240,7 @@ fn check_suitable(connected: &Connected) -> Result<(), ConnectError> {
 fn password(target: &Target) -> Result<&str, ConnectError> {
     target.password.as_deref().ok_or_else(|| {
         ConnectError::new(ConnectErrorKind::Authentication, "the server asks for a password, and none is configured")
-            .hint("set password for the upstream")
+            .hint("give it as \"password\" of the upstream, or in PGPASSWORD beside --url")
     })
 }
 

@@ -167,6 +167,10 @@ async fn what_needs_a_restart_is_named() {
     write_config(site.folder.path(), site.postgres.port(), "threads = 3");
     let report = site.live.reload().await.unwrap();
     assert_eq!(report.needs_restart, ["listen.threads"]);
+    // Measured from the start, not from the last reload: it is still not in force, and once taken back nothing is due.
+    assert_eq!(site.live.reload().await.unwrap().needs_restart, ["listen.threads"]);
+    write_config(site.folder.path(), site.postgres.port(), "");
+    assert!(site.live.reload().await.unwrap().needs_restart.is_empty());
 }
 
 #[tokio::test]

@@ -265,7 +265,7 @@ fn check_online_tells_that_an_upstream_is_down() {
     place.write("partywall.toml", &CONFIG.replace("database", &format!("port = {port}\ndatabase")));
     let ran = place.run(&["check", "--config", "partywall.toml", "--online"]);
     assert_eq!(ran.status, 1);
-    assert!(ran.error.starts_with("upstream \"main\": "), "{}", ran.error);
+    assert!(ran.error.starts_with("upstream main (127.0.0.1:"), "{}", ran.error);
     let ran = place.run(&["catalog", "--url", &format!("postgres://app:hunter2@127.0.0.1:{port}/app")]);
     assert_eq!((ran.status, ran.output.as_str()), (1, ""));
     assert!(ran.error.starts_with("partywall: error: ") && !ran.error.contains("hunter2"), "{}", ran.error);

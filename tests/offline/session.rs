@@ -1,8 +1,10 @@
 //! Scripted conversations: a client and an upstream around one session, without sockets.
 
+mod answers;
 mod copy;
 mod hostile;
 mod random;
+mod refusals;
 mod server;
 
 use std::collections::BTreeMap;

@@ -14,7 +14,8 @@ help:
 
 demo:
 	@.ci/prepare demo
-	@cargo build --release --quiet
+	@echo "==> building the release binary (some minutes the first time)" >&2
+	@cargo build --release
 	@target/release/partywall demo $(if $(ONCE),--once)
 
 build:

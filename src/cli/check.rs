@@ -4,8 +4,8 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::auth::ScramVerifier;
 use crate::catalog::Catalog;
-use crate::catalog::RelationKind;
 use crate::cli::check_report::Inspected;
 use crate::cli::check_report::Report;
 use crate::cli::environment::ProcessEnvironment;
@@ -54,12 +54,12 @@ pub(crate) struct CheckArguments {
 const HELP: &str = "\
 Grades, one for each table that is scoped by tenant:
   sealed
-      Every unique, exclusion and foreign key carries the tenant column, or holds
-      a column whose value no client can choose.
+      Every unique, exclusion and foreign key carries the tenant column, or no
+      client can choose its value (key_oracles = \"refuse\" in the policy).
   key oracle: KEY, …
       Through these keys a client that supplies a value can learn that some row
-      of some tenant has it. With key_oracles = \"refuse\" in the policy such
-      statements are rejected.
+      of some tenant has it. An identity or a default does not help: a statement
+      can supply a value all the same.
 
 Examples:
   partywall check --config config/partywall.toml
@@ -160,7 +160,15 @@ fn policy_findings(policy: &Policy, folder: &Path, report: &mut Report) {
         report.warn("the policy has no login: nobody can connect");
     }
     for (name, rule) in &policy.logins {
-        let Credential::Password(source) = &rule.credential else { continue };
+        let source = match &rule.credential {
+            Credential::Password(source) => source,
+            Credential::Scram(verifier) => {
+                if let Err(error) = ScramVerifier::parse(verifier) {
+                    report.warn(format_args!("login \"{name}\" lets nobody in: \"scram\" is {error}"));
+                }
+                continue;
+            }
+        };
         report.warn(format_args!(
             "login \"{name}\" has its password kept in plain text elsewhere: outside development, keep a verifier \
              in \"scram\" (partywall hash-password)"
@@ -194,14 +202,16 @@ fn relation_findings(surveyed: &Surveyed<'_>, label: &str, report: &mut Report) 
             ));
             return;
         }
-        Standing::View => {
+        Standing::Undeclared => {
             report.warn(format_args!(
-                "{label}: {name} is a view without a rule: clients reach what its definition reaches, or nothing"
+                "{label}: {name} is no table, and statements that name it are rejected; declare it in the policy: \
+                 \"shared\" if its rows are the same for all, else \"hidden\""
             ));
+            return;
         }
         Standing::Scoped { column } => {
             let nullable = relation.column(column).is_some_and(|column| !column.not_null);
-            if nullable && relation.kind != RelationKind::View {
+            if nullable {
                 report.warn(format_args!(
                     "{label}: {name} lets its tenant column \"{column}\" be null: no client can reach such a row"
                 ));
@@ -235,10 +245,10 @@ fn role_findings(role: &Role, label: &str, report: &mut Report) {
             ));
         }
     }
-    if !role.owned_tables.is_empty() {
-        let count = role.owned_tables.len();
+    if let Some(first) = role.owned_tables.first() {
+        let more = if role.owned_tables.len() > 1 { ", …" } else { "" };
         report.warn(format_args!(
-            "{label}: role \"{name}\" owns {count} tables: row-level security holds owners only with FORCE"
+            "{label}: role \"{name}\" owns tables ({first}{more}): row-level security holds an owner only with FORCE"
         ));
     }
     if !role.predefined_roles.is_empty() {

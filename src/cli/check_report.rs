@@ -125,7 +125,7 @@ impl Line {
             Standing::Shared => ("shared", None),
             Standing::SharedWritable => ("shared-writable", None),
             Standing::Hidden => ("hidden", None),
-            Standing::View => ("view", None),
+            Standing::Undeclared => ("undeclared", None),
             Standing::Unclassified => ("unclassified", None),
         };
         Self {

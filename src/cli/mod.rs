@@ -128,7 +128,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Catalog(arguments) => block_on(catalog::catalog(&arguments)),
         Command::Init(arguments) => block_on(init::init(&arguments)),
-        Command::HashPassword(_) => hash_password::hash_password(),
+        Command::HashPassword(arguments) => hash_password::hash_password(&arguments),
         Command::Demo(arguments) => block_on(async {
             let mode = if arguments.once { DemoMode::Once } else { DemoMode::UntilInterrupted };
             Ok(demo::run(mode).await)
@@ -139,13 +139,13 @@ pub fn main() -> ExitCode {
     result.unwrap_or_else(|failure| failure.report())
 }
 
+/// One to accept clients, one so that a scrape is never in their way.
+const RUN_THREADS: usize = 2;
+
 fn run_proxy(arguments: &RunArguments) -> Result<ExitCode, Failure> {
-    // The number of threads stands in the file, and they must be there before anything runs on them.
-    let threads = files::config(&arguments.config)?.listen.threads;
+    // For what goes on beside the sessions, which have threads of their own.
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if let Some(threads) = threads {
-        builder.worker_threads(threads);
-    }
+    builder.worker_threads(RUN_THREADS);
     let runtime = builder.enable_all().build().map_err(Failure::runtime)?;
     Ok(runtime.block_on(run::run(&arguments.config)))
 }

@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::net::listener::Listener;
 use crate::policy::Credential;
 use crate::proxy::{Phase, serve};
-use crate::reload::{Live, Refresh, ReloadError, Settings, Source, follow, now};
+use crate::reload::{Live, Refresh, ReloadError, Settings, Source, follow, now, report};
 
 /// How long the last audit records may take to reach the disk.
 const AUDIT_CLOSE_PATIENCE: Duration = Duration::from_secs(10);
@@ -56,17 +56,21 @@ async fn run_to_the_end(config_path: &Path) -> Result<(), Failure> {
     let (phase, phase_seen) = watch::channel(Phase::Serve);
     // Clients are let in at once: while the upstream is away they are told so, in PostgreSQL's words.
     let serving = tokio::spawn(serve(listener, Arc::clone(&live), metrics, audit.clone(), phase_seen));
-    if let Ok(Refresh::Kept(error)) = live.refresh_catalog().await {
-        return Err(refused(error));
+    match live.refresh_catalog().await {
+        Ok(Refresh::Kept(error)) => {
+            see_out(writer, &audit).await?;
+            return Err(refused(error));
+        }
+        Ok(outcome) => report(&outcome),
+        // The task that follows asks again, and says so.
+        Err(_) => {}
     }
     tokio::spawn(follow(Arc::clone(&live)));
     let signals = tokio::spawn(signals.obey(live, phase));
     let served = serving.await;
     signals.abort();
-    audit.record(&Event::process(EventType::Stop, now()));
-    let closed = tokio::task::spawn_blocking(move || writer.close(AUDIT_CLOSE_PATIENCE)).await;
+    see_out(writer, &audit).await?;
     tracing::info!("ended");
-    closed.map_err(|error| Failure::new(format_args!("the audit writer failed: {error}")))?;
     let served = served.map_err(|error| Failure::new(format_args!("the proxy failed: {error}")))?;
     served.map(|_| ()).map_err(failed)
 }
@@ -77,6 +81,13 @@ fn start_audit(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(AuditWrit
         let path = settings.config.audit.file.as_ref().map(|file| file.path.display().to_string());
         Failure::new(format_args!("cannot open audit file \"{}\": {error}", path.unwrap_or_default()))
     })
+}
+
+/// The last record, and everything that still waits to be written.
+async fn see_out(writer: AuditWriter, audit: &AuditSender) -> Result<(), Failure> {
+    audit.record(&Event::process(EventType::Stop, now()));
+    let closed = tokio::task::spawn_blocking(move || writer.close(AUDIT_CLOSE_PATIENCE)).await;
+    closed.map_err(|error| Failure::new(format_args!("the audit writer failed: {error}")))
 }
 
 fn random<const N: usize>() -> Result<[u8; N], Failure> {

@@ -9,8 +9,9 @@ use sqlparser::ast::{
 
 use crate::guard::decision::Access;
 use crate::guard::from::not_allowed;
-use crate::guard::insert::{lens_kind, mismatch};
+use crate::guard::insert::lens_kind;
 use crate::guard::rejection::{Code, Rejection};
+use crate::guard::rows::mismatch;
 use crate::guard::ruleset::{Lens, RelationRule};
 use crate::guard::tenant_column;
 use crate::guard::walk::{Inheritance, Outcome, QueryShape, Walk, quote_name};
@@ -26,8 +27,19 @@ struct Target<'a> {
 
 impl<'a> Walk<'a> {
     pub(in crate::guard) fn update(&mut self, update: &Update) -> Outcome<QueryShape> {
-        let Update { update_token, optimizer_hints, table, assignments, from, selection, returning, output, or, order_by, limit } =
-            update;
+        let Update {
+            update_token,
+            optimizer_hints,
+            table,
+            assignments,
+            from,
+            selection,
+            returning,
+            output,
+            or,
+            order_by,
+            limit,
+        } = update;
         if !optimizer_hints.is_empty() || output.is_some() || or.is_some() || !order_by.is_empty() || limit.is_some() {
             return Err(not_allowed("a clause that PostgreSQL does not have"));
         }
@@ -48,8 +60,22 @@ impl<'a> Walk<'a> {
     }
 
     pub(in crate::guard) fn delete(&mut self, delete: &Delete) -> Outcome<QueryShape> {
-        let Delete { delete_token, optimizer_hints, tables, from, using, selection, returning, output, order_by, limit } = delete;
-        let foreign = !optimizer_hints.is_empty() || !tables.is_empty() || output.is_some() || !order_by.is_empty()
+        let Delete {
+            delete_token,
+            optimizer_hints,
+            tables,
+            from,
+            using,
+            selection,
+            returning,
+            output,
+            order_by,
+            limit,
+        } = delete;
+        let foreign = !optimizer_hints.is_empty()
+            || !tables.is_empty()
+            || output.is_some()
+            || !order_by.is_empty()
             || limit.is_some();
         let (FromTable::WithFromKeyword(from), false) = (from, foreign) else {
             return Err(not_allowed("a clause that PostgreSQL does not have"));
@@ -75,7 +101,16 @@ impl<'a> Walk<'a> {
 
     fn target(&mut self, table: &TableWithJoins, access: Access) -> Outcome<Target<'a>> {
         let TableFactor::Table {
-            name, alias, args: None, with_hints, version: None, with_ordinality: false, partitions, json_path: None, sample: None, index_hints,
+            name,
+            alias,
+            args: None,
+            with_hints,
+            version: None,
+            with_ordinality: false,
+            partitions,
+            json_path: None,
+            sample: None,
+            index_hints,
         } = &table.relation
         else {
             return Err(not_allowed("this form of target"));
@@ -103,7 +138,10 @@ impl<'a> Walk<'a> {
     fn open_target(&mut self, target: &Target<'_>, others: &[TableWithJoins]) -> Outcome<()> {
         self.from(others)?;
         let entry = self.target_entry(target.rule, target.name.clone());
+        let this = self.levels.len().saturating_sub(1);
         if let Some(level) = self.levels.last_mut() {
+            let lateral = level.entries.iter_mut().flat_map(|entry| &mut entry.lateral);
+            lateral.filter(|(level, _)| *level == this).for_each(|(_, at)| *at += 1);
             level.entries.insert(0, entry);
         }
         Ok(())
@@ -115,7 +153,7 @@ impl<'a> Walk<'a> {
             None => Some(Vec::new()),
         };
         self.levels.pop();
-        Ok(QueryShape { total: false, single_row: false, columns })
+        Ok(QueryShape { total: false, single_row: false, sure: false, columns })
     }
 
     /// `WHERE <tenant> AND (<what the client asked for>)`.
@@ -126,7 +164,7 @@ impl<'a> Walk<'a> {
         selection: Option<&Expr>,
         others: &[TableWithJoins],
     ) -> Outcome<()> {
-        self.join_conditions(others)?;
+        self.join_conditions(others, 1)?;
         self.conditions(clauses.where_.clone(), selection)?;
         let Lens::Scoped(column) = &target.rule.lens else { return Ok(()) };
         let reference = tenant_column::reference(&target.name, &column.name);
@@ -162,20 +200,18 @@ impl<'a> Walk<'a> {
         let mut names = Vec::new();
         for (assignment, piece) in assignments.iter().zip(pieces) {
             let assigned = self.assigned(assignment)?;
-            let is_default = |expression: &Expr| {
-                matches!(expression, Expr::Identifier(ident) if token_range(ident.span).is_some_and(|at| self.tokens.is_word(at.start, "default")))
-            };
+            let is_default = |expression: &Expr| matches!(expression, Expr::Identifier(ident) if token_range(ident.span).is_some_and(|at| self.tokens.is_word(at.start, "default")));
             if !is_default(&assignment.value) {
                 self.expression(&assignment.value)?;
             }
-            if let Lens::Scoped(column) = &target.rule.lens {
-                if assigned.contains(&column.name) {
-                    let [_] = assigned.as_slice() else { return Err(mismatch(column)) };
-                    let value = self.tenant_value(target.rule, column)?;
-                    let equals = (piece.start..piece.end).find(|at| self.tokens.is_operator(*at, "="));
-                    let tokens = equals.map(|at| at + 1..piece.end).ok_or_else(disagree)?;
-                    self.tenant_expression(&assignment.value, tokens, column, &value)?;
-                }
+            if let Lens::Scoped(column) = &target.rule.lens
+                && assigned.contains(&column.name)
+            {
+                let [_] = assigned.as_slice() else { return Err(mismatch(column)) };
+                let value = self.tenant_value(target.rule, column)?;
+                let equals = (piece.start..piece.end).find(|at| self.tokens.is_operator(*at, "="));
+                let tokens = equals.map(|at| at + 1..piece.end).ok_or_else(disagree)?;
+                self.tenant_expression(&assignment.value, tokens, column, &value)?;
             }
             names.extend(assigned);
         }

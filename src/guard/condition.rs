@@ -10,6 +10,7 @@ use std::ops::Range;
 use sqlparser::ast::{BinaryOperator, Expr};
 
 use crate::guard::from::not_allowed;
+use crate::guard::join::JoinKind;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::scope::{Entry, Protection};
 use crate::guard::tenant_column;
@@ -19,35 +20,42 @@ use crate::sql::token_range;
 
 impl Walk<'_> {
     /// A WHERE clause: true if all of it is total.
-    pub(in crate::guard) fn conditions(&mut self, tokens: Option<Range<usize>>, condition: Option<&Expr>) -> Outcome<bool> {
+    pub(in crate::guard) fn conditions(
+        &mut self,
+        tokens: Option<Range<usize>>,
+        condition: Option<&Expr>,
+    ) -> Outcome<bool> {
         let (tokens, condition) = match (tokens, condition) {
             (None, None) => return Ok(true),
             (Some(tokens), Some(condition)) if !tokens.is_empty() => (tokens, condition),
             _ => return Err(disagree()),
         };
+        self.pieces(tokens, condition, JoinKind::Other)
+    }
+
+    fn pieces(&mut self, tokens: Range<usize>, condition: &Expr, kind: JoinKind) -> Outcome<bool> {
         let ranges = clauses::conjuncts(self.tokens, tokens.clone());
         let expressions = conjuncts(condition);
         if ranges.len() != expressions.len() {
             // The two readings cut the condition differently: then it is one piece, which is always right.
-            return self.condition(tokens, condition);
+            return self.condition(tokens, condition, kind);
         }
         let mut total = true;
         for (range, expression) in ranges.into_iter().zip(expressions) {
-            total &= self.condition(range, expression)?;
+            total &= self.condition(range, expression, kind)?;
         }
         Ok(total)
     }
 
     /// A join's ON, found on the tokens by something that stands in it.
-    pub(in crate::guard) fn on_condition(&mut self, condition: &Expr) -> Outcome<bool> {
-        let inside = first_token(condition).ok_or_else(|| {
-            Rejection::new(Code::NotParsed, "this form of join condition is not understood")
-        })?;
+    pub(in crate::guard) fn on_condition(&mut self, condition: &Expr, kind: JoinKind) -> Outcome<bool> {
+        let inside = first_token(condition)
+            .ok_or_else(|| Rejection::new(Code::NotParsed, "this form of join condition is not understood"))?;
         let tokens = clauses::on_condition(self.tokens, inside).ok_or_else(disagree)?;
-        self.conditions(Some(tokens), Some(condition))
+        self.pieces(tokens, condition, kind)
     }
 
-    fn condition(&mut self, tokens: Range<usize>, condition: &Expr) -> Outcome<bool> {
+    fn condition(&mut self, tokens: Range<usize>, condition: &Expr, kind: JoinKind) -> Outcome<bool> {
         if tokens.is_empty() || first_token(condition).is_some_and(|token| !tokens.contains(&token)) {
             return Err(disagree());
         }
@@ -57,11 +65,24 @@ impl Walk<'_> {
         if self.measure(condition).total && !self.unsure {
             return Ok(true);
         }
+        if kind == JoinKind::Full && is_equality(condition) {
+            // FULL JOIN needs an equality as it stands. The planner tries `=` on statistics, which cannot fail, and
+            // nothing of the operands.
+            for (level, entry) in self.referenced(references) {
+                self.fence_entry(level, entry)?;
+            }
+            let inside = self.touched.get(touched..).unwrap_or_default().to_vec();
+            self.fence(&inside);
+            return Ok(false);
+        }
         let guards = self.guards(references)?;
         if guards.is_empty() {
             // Nothing keeps a subquery inside from being pulled up into the joins around it.
             let inside = self.touched.get(touched..).unwrap_or_default().to_vec();
             self.fence(&inside);
+            if self.is_fenced(references) {
+                self.out_of_estimates(tokens);
+            }
         } else {
             self.before(tokens.start, format!("CASE WHEN {} THEN (", guards.join(" AND ")));
             self.after(tokens.end - 1, ") END");
@@ -70,7 +91,9 @@ impl Walk<'_> {
     }
 
     /// HAVING: a condition without an aggregate is pushed below the grouping, where no CASE could name the column.
-    pub(in crate::guard) fn having(&mut self, condition: &Expr) -> Outcome<()> {
+    pub(in crate::guard) fn having(&mut self, tokens: Option<Range<usize>>, condition: &Expr) -> Outcome<()> {
+        let tokens = tokens.filter(|tokens| !tokens.is_empty()).ok_or_else(disagree)?;
+        let mut fenced = false;
         for conjunct in conjuncts(condition) {
             let references = self.references.len();
             let touched = self.touched.len();
@@ -78,19 +101,38 @@ impl Walk<'_> {
             if (self.measure(conjunct).total && !self.unsure) || self.holds_aggregate(conjunct) {
                 continue;
             }
+            fenced = true;
             for (level, entry) in self.referenced(references) {
                 self.fence_entry(level, entry)?;
             }
             let inside = self.touched.get(touched..).unwrap_or_default().to_vec();
             self.fence(&inside);
         }
+        if fenced {
+            self.out_of_estimates(tokens);
+        }
         Ok(())
+    }
+
+    /// A fence keeps a condition from the rows, but not from the statistics, on whose values the planner tries operators.
+    /// Through CASE it does not look.
+    fn out_of_estimates(&mut self, tokens: Range<usize>) {
+        self.before(tokens.start, "CASE WHEN (");
+        self.after(tokens.end - 1, ") THEN true END");
+    }
+
+    /// Whether the condition is on columns that come out of a fence.
+    fn is_fenced(&self, references: usize) -> bool {
+        self.unsettled(references).into_iter().any(|(level, entry)| {
+            let entry = self.levels.get(level).and_then(|level| level.entries.get(entry));
+            entry.is_some_and(|entry| !matches!(entry.protection, Protection::None))
+        })
     }
 
     /// What must hold of the relations that a condition refers to. Fences those that cannot be named here.
     fn guards(&mut self, references: usize) -> Outcome<Vec<String>> {
         let mut guards = Vec::new();
-        for (level, at) in self.referenced(references) {
+        for (level, at) in self.unsettled(references) {
             let Some(entry) = self.levels.get(level).and_then(|level| level.entries.get(at)) else { continue };
             match self.guard(level, entry)? {
                 Some(guard) => guards.push(guard),
@@ -100,10 +142,29 @@ impl Walk<'_> {
         Ok(guards)
     }
 
-    /// The relations of the levels in sight that were referred to since `mark`.
-    fn referenced(&self, mark: usize) -> BTreeSet<(usize, usize)> {
+    /// Those whose rows the condition could be run on before the tenant's filter. In the output of a grouped query a
+    /// guard could not even name the tenant column.
+    fn unsettled(&self, mark: usize) -> Vec<(usize, usize)> {
+        let settled: Vec<bool> = self.levels.iter().map(|level| level.settled).collect();
+        self.referenced(mark).into_iter().filter(|(level, _)| settled.get(*level) == Some(&false)).collect()
+    }
+
+    /// The relations of the levels in sight that were referred to since `mark`, and those that these stand for.
+    pub(in crate::guard) fn referenced(&self, mark: usize) -> BTreeSet<(usize, usize)> {
         let uses = self.references.get(mark..).unwrap_or_default().iter();
-        uses.map(|used| (used.level, used.entry)).filter(|(level, _)| *level < self.levels.len()).collect()
+        let mut pending: Vec<_> = uses.map(|used| (used.level, used.entry)).collect();
+        let mut found = BTreeSet::new();
+        while let Some((level, at)) = pending.pop() {
+            let Some(scope) = self.levels.get(level) else { continue };
+            let beside = |(depth, joined): &(usize, Range<usize>)| *depth == level + 1 && !joined.contains(&at);
+            if self.joined.as_ref().is_some_and(beside) {
+                continue;
+            }
+            if found.insert((level, at)) {
+                pending.extend(scope.entries.get(at).into_iter().flat_map(|entry| &entry.lateral));
+            }
+        }
+        found
     }
 
     /// `alias.tenant_id = tenant [OR alias.tenant_id IS NULL]`; `None`: there is nothing to guard by, or no way to.
@@ -140,6 +201,14 @@ impl Walk<'_> {
             Some(Protection::Target { .. }) => Err(not_allowed("a condition on a target that an inner alias hides")
                 .hint("Give the relation inside the subquery another alias.")),
         }
+    }
+}
+
+fn is_equality(condition: &Expr) -> bool {
+    match condition {
+        Expr::Nested(inner) => is_equality(inner),
+        Expr::BinaryOp { op, .. } => *op == BinaryOperator::Eq,
+        _ => false,
     }
 }
 

@@ -6,8 +6,8 @@ use sqlparser::ast::{ConflictTarget, Expr, OnConflict, OnConflictAction, OnInser
 
 use crate::catalog::{Key, KeyKind};
 use crate::guard::from::not_allowed;
-use crate::guard::insert::mismatch;
 use crate::guard::rejection::{Code, Rejection};
+use crate::guard::rows::mismatch;
 use crate::guard::ruleset::{Lens, RelationRule, TenantColumn};
 use crate::guard::scope::Protection;
 use crate::guard::walk::{Outcome, Walk};
@@ -15,7 +15,12 @@ use crate::sql::ident_value;
 
 impl Walk<'_> {
     /// The target is the only entry of the innermost level; EXCLUDED joins it here.
-    pub(in crate::guard) fn on_conflict(&mut self, rule: &RelationRule, on: &OnInsert, supplied: &[String]) -> Outcome<()> {
+    pub(in crate::guard) fn on_conflict(
+        &mut self,
+        rule: &RelationRule,
+        on: &OnInsert,
+        supplied: &[String],
+    ) -> Outcome<()> {
         let OnInsert::OnConflict(OnConflict { conflict_target, action }) = on else {
             return Err(not_allowed("a clause that PostgreSQL does not have"));
         };
@@ -33,10 +38,10 @@ impl Walk<'_> {
         for assignment in &update.assignments {
             self.expression(&assignment.value)?;
             let assigned = self.assigned(assignment)?;
-            if let Lens::Scoped(column) = &rule.lens {
-                if assigned.contains(&column.name) {
-                    self.conflict_tenant(rule, column, &assigned, &assignment.value)?;
-                }
+            if let Lens::Scoped(column) = &rule.lens
+                && assigned.contains(&column.name)
+            {
+                self.conflict_tenant(rule, column, &assigned, &assignment.value)?;
             }
             names.extend(assigned);
         }
@@ -52,7 +57,13 @@ impl Walk<'_> {
     }
 
     /// `SET tenant_id = EXCLUDED.tenant_id`, as upserts of whole rows have it, changes nothing.
-    fn conflict_tenant(&mut self, rule: &RelationRule, column: &TenantColumn, assigned: &[String], value: &Expr) -> Outcome<()> {
+    fn conflict_tenant(
+        &mut self,
+        rule: &RelationRule,
+        column: &TenantColumn,
+        assigned: &[String],
+        value: &Expr,
+    ) -> Outcome<()> {
         let is_excluded = match value {
             Expr::CompoundIdentifier(idents) => {
                 let parts: Vec<String> = idents.iter().map(ident_value).collect();
@@ -83,7 +94,7 @@ impl Walk<'_> {
         supplied: &[String],
     ) -> Outcome<()> {
         let sound = |key: &Key| {
-            key.columns.contains(&column.name)
+            (key.columns.contains(&column.name) && key.kind != KeyKind::Exclusion)
                 || (!key.has_expressions && key.columns.iter().all(|name| !supplied.contains(name)))
         };
         let keys = || rule.relation.keys.iter().filter(|key| key.kind != KeyKind::Foreign);
@@ -96,9 +107,10 @@ impl Walk<'_> {
                 let parts = self.name_parts(name)?;
                 let found = keys().find(|key| parts.last() == Some(&key.name));
                 match found {
-                    Some(key) if !key.columns.contains(&column.name) => Err(refused(key, column)),
-                    // An unknown constraint is the server's to refuse.
-                    Some(_) | None => Ok(()),
+                    Some(key) if key.kind != KeyKind::Exclusion && key.columns.contains(&column.name) => Ok(()),
+                    Some(key) => Err(refused(key, column)),
+                    None => Err(Rejection::new(Code::ConflictTarget, "the constraint of ON CONFLICT does not exist")
+                        .hint("Name the columns of a unique key that includes the tenant column.")),
                 }
             }
             Some(ConflictTarget::Columns(columns)) => {
@@ -122,7 +134,9 @@ impl Walk<'_> {
 
 fn refused(key: &Key, column: &TenantColumn) -> Rejection {
     Rejection::new(Code::ConflictTarget, format!("key \"{}\" cannot be a conflict target", key.name))
-        .detail(format!("It does not include column \"{}\", so that the row it meets could be another tenant's.", column.name))
+        .detail(format!(
+            "It does not include column \"{}\", so that the row it meets could be another tenant's.",
+            column.name
+        ))
         .hint("Use a unique key that includes the tenant column.")
 }
-

@@ -4,17 +4,30 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::guard::decision::{Access, CopyIn, LensKind, StatementClass, TenantValue};
-use crate::guard::from::{not_allowed, undeclared};
+use crate::guard::from::not_allowed;
 use crate::guard::insert::lens_kind;
 use crate::guard::rejection::{Code, Rejection};
+use crate::guard::relation::undeclared;
 use crate::guard::ruleset::{Lens, RelationRule, TenantColumn};
 use crate::guard::walk::{Outcome, Walk, quote_name};
 use crate::sql::{CopyDirection, CopySource, CopyStatement, quote_identifier};
 
 /// Options that change nothing but the form of the data. What a HEADER says is the server's to check.
 const OPTIONS: &[&str] = &[
-    "format", "delimiter", "null", "header", "quote", "escape", "encoding", "force_quote", "force_not_null",
-    "force_null", "freeze", "default", "on_error", "log_verbosity",
+    "format",
+    "delimiter",
+    "null",
+    "header",
+    "quote",
+    "escape",
+    "encoding",
+    "force_quote",
+    "force_not_null",
+    "force_null",
+    "freeze",
+    "default",
+    "on_error",
+    "log_verbosity",
 ];
 
 impl Walk<'_> {
@@ -67,7 +80,7 @@ impl Walk<'_> {
             [schema, relation] => self.ruleset.relation(&crate::catalog::QualifiedName::new(schema, relation)),
             _ => None,
         };
-        rule.ok_or_else(|| crate::guard::from::unknown(&parts.join(".")).at(self.position(name.start)))
+        rule.ok_or_else(|| crate::guard::relation::unknown(&parts.join(".")).at(self.position(name.start)))
     }
 
     /// `COPY t (a, b) TO STDOUT` is `COPY (SELECT a, b FROM <lens>) TO STDOUT`.
@@ -133,7 +146,8 @@ impl Walk<'_> {
             return Err(leave_out(column));
         }
         self.key_oracles(rule, &names)?;
-        let option = |wanted: &str| copy.options.iter().find(|(name, _)| name == wanted).and_then(|(_, value)| value.clone());
+        let option =
+            |wanted: &str| copy.options.iter().find(|(name, _)| name == wanted).and_then(|(_, value)| value.clone());
         let text = option("format").is_none_or(|format| format.eq_ignore_ascii_case("text"));
         let header = copy.options.iter().any(|(name, _)| matches!(name.as_str(), "header" | "default" | "on_error"));
         if !text || header {

@@ -7,6 +7,7 @@ use sqlparser::ast::{
 };
 
 use crate::catalog::QualifiedName;
+use crate::guard::field::{column_unknown, system_column};
 use crate::guard::from::not_allowed;
 use crate::guard::function::{is_grammar_form, listed};
 use crate::guard::rejection::{Code, Rejection};
@@ -14,8 +15,8 @@ use crate::guard::scope::{ColumnName, OutputColumn, resolve};
 use crate::guard::walk::{ColumnUse, Outcome, Walk, quote_name};
 use crate::sql::{ident_value, token_range};
 
-/// Columns that every table has beside its own. They tell of the rows of all tenants (positions, transactions).
-const SYSTEM_COLUMNS: &[&str] = &["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
+/// Column references of one text; one that could mean any relation in sight counts for each.
+const REFERENCES_MAX: usize = 500_000;
 
 impl Walk<'_> {
     pub(in crate::guard) fn expression(&mut self, expression: &Expr) -> Outcome<()> {
@@ -139,10 +140,12 @@ impl Walk<'_> {
 
     fn access(&mut self, root: &Expr, chain: &[AccessExpr]) -> Outcome<()> {
         self.expression(root)?;
-        for access in chain {
+        for (at, access) in chain.iter().enumerate() {
             match access {
                 // A field of a composite value: `(row).field`. System columns are none of its fields.
-                AccessExpr::Dot(Expr::Identifier(field)) => system_column(&ident_value(field))?,
+                AccessExpr::Dot(Expr::Identifier(field)) => {
+                    self.field((at == 0).then_some(root), &ident_value(field))?;
+                }
                 AccessExpr::Dot(_) => return Err(not_allowed("this form of field access")),
                 AccessExpr::Subscript(Subscript::Index { index }) => self.expression(index)?,
                 AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride: None }) => {
@@ -168,19 +171,26 @@ impl Walk<'_> {
             _ => return Err(not_allowed("a column's name with a database")),
         };
         system_column(name.column)?;
-        if let Some(first) = schema_tokens {
+        if let Some(first) = &schema_tokens {
             // The lens hides the schema: `public.users.id` becomes `users.id`. The dot goes with it.
             self.replace(first.start..first.start + 2, "");
         }
         match resolve(&self.levels, name) {
             Some(resolved) => {
+                self.is_column(&resolved, name)?;
                 let column = resolved.column.map(|column| column.name);
                 for entry in resolved.entries {
                     self.reference(resolved.level, entry, column.clone());
                 }
             }
+            // Without its schema it could mean another relation.
+            None if schema_tokens.is_some() => return Err(column_unknown(&parts.join("."))),
             // It could be anything: a condition that holds it concerns every relation in sight.
             None => self.reference_everything(),
+        }
+        if self.references.len() > REFERENCES_MAX {
+            return Err(Rejection::new(Code::StatementTooLarge, "the statement refers to too many columns")
+                .hint("Name the relation before each column, or split the statement."));
         }
         Ok(())
     }
@@ -237,10 +247,13 @@ impl Walk<'_> {
             _ => return Err(not_allowed("a relation's name with a database")),
         };
         let levels = self.levels.iter().enumerate().rev().filter(|(_, scope)| !scope.hidden);
-        let found = levels.into_iter().find_map(|(level, scope)| {
-            scope.entry_named(schema, relation).map(|entry| (level, entry))
-        });
+        let found = levels
+            .into_iter()
+            .find_map(|(level, scope)| scope.entry_named(schema, relation).map(|entry| (level, entry)));
         let Some((level, entry)) = found else {
+            if schema.is_some() {
+                return Err(column_unknown(&format!("{}.*", parts.join("."))));
+            }
             self.reference_everything();
             return Ok(None);
         };
@@ -258,17 +271,17 @@ impl Walk<'_> {
         let entries = &self.levels.last()?.entries;
         let columns = entries.iter().map(|entry| entry.columns.clone()).collect::<Option<Vec<_>>>()?;
         // Columns merged by USING and NATURAL stand once: the list is then too long, and its order is another.
-        if self.level_has_merged_columns() { None } else { Some(columns.concat()) }
-    }
-
-    fn level_has_merged_columns(&self) -> bool {
-        (0..self.tokens.len()).any(|at| self.tokens.is_word(at, "using") || self.tokens.is_word(at, "natural"))
+        if self.merges_columns { None } else { Some(columns.concat()) }
     }
 
     fn function(&mut self, function: &Function) -> Outcome<()> {
-        let Function { name, uses_odbc_syntax, parameters, args, within_group, filter, null_treatment, over } = function;
+        let Function { name, uses_odbc_syntax, parameters, args, within_group, filter, null_treatment, over } =
+            function;
         if *uses_odbc_syntax || !matches!(parameters, FunctionArguments::None) || null_treatment.is_some() {
             return Err(not_allowed("this form of function call"));
+        }
+        if let (true, FunctionArguments::Subquery(query)) = (self.is_array_of_query(name), args) {
+            return self.subquery(query).map(drop);
         }
         let count = match args {
             FunctionArguments::List(list) => list.args.len(),
@@ -286,6 +299,11 @@ impl Walk<'_> {
             None | Some(WindowType::NamedWindow(_)) => Ok(()),
             Some(WindowType::WindowSpec(spec)) => self.window_spec(spec),
         }
+    }
+
+    /// `ARRAY(SELECT …)`, which the grammar knows, and no function of that name.
+    fn is_array_of_query(&self, name: &ObjectName) -> bool {
+        self.name_tokens(name).is_ok_and(|tokens| tokens.len() == 1 && self.tokens.is_word(tokens.start, "array"))
     }
 
     fn arguments(&mut self, list: &FunctionArgumentList) -> Outcome<()> {
@@ -342,7 +360,10 @@ impl Walk<'_> {
                 Ok(bare.clone())
             }
             [bare] => {
-                let listed = self.ruleset.function_on_path(bare, arguments).ok_or_else(|| function_refused(bare).at(position))?;
+                let listed = self
+                    .ruleset
+                    .function_on_path(bare, arguments)
+                    .ok_or_else(|| function_refused(bare).at(position))?;
                 self.replace(tokens, quote_name(&listed));
                 Ok(bare.clone())
             }
@@ -359,15 +380,7 @@ impl Walk<'_> {
     }
 }
 
-fn system_column(name: &str) -> Outcome<()> {
-    if SYSTEM_COLUMNS.contains(&name) {
-        return Err(Rejection::new(Code::ColumnUnknown, format!("column \"{name}\" does not exist"))
-            .detail("System columns tell of the rows of others and are not visible here."));
-    }
-    Ok(())
-}
-
-fn function_refused(name: &str) -> Rejection {
+pub(in crate::guard) fn function_refused(name: &str) -> Rejection {
     Rejection::new(Code::FunctionNotAllowed, format!("function {name} is not allowed"))
         .detail("Only functions that are known to reach no other data can be called.")
         .hint("Have it listed in the policy, with its argument types, if it is safe.")

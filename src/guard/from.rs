@@ -1,34 +1,17 @@
 //! FROM clauses: every relation becomes its lens, and an entry in the scope.
 
-use std::ops::Range;
-
 use sqlparser::ast::{
-    FunctionArg, FunctionArgExpr, Join, JoinConstraint, JoinOperator, ObjectName, TableAlias, TableFactor,
-    TableFunctionArgs, TableWithJoins,
+    FunctionArg, FunctionArgExpr, Join, JoinConstraint, ObjectName, TableAlias, TableFactor, TableFunctionArgs,
+    TableWithJoins,
 };
 
-use crate::catalog::QualifiedName;
-use crate::guard::decision::{Access, LensKind};
+use crate::guard::join::constraint;
 use crate::guard::rejection::{Code, Rejection};
-use crate::guard::ruleset::{Lens, RelationRule};
 use crate::guard::scope::{Entry, Level, OutputColumn, Protection};
-use crate::guard::walk::{Inheritance, LensUse, Outcome, Walk, quote_name, table_columns};
-use crate::sql::{TokenKind, ident_value, token_range};
+use crate::guard::walk::{Outcome, Walk};
+use crate::sql::ident_value;
 
-/// What a name in a FROM clause means.
-enum Named<'a> {
-    Cte(usize),
-    Table(&'a RelationRule),
-    Catalog(QualifiedName),
-}
-
-/// Catalogue relations that describe types and structure and hold nothing of any tenant.
-const CATALOG_RELATIONS: &[&str] = &[
-    "pg_am", "pg_attrdef", "pg_attribute", "pg_cast", "pg_collation", "pg_constraint", "pg_enum", "pg_index",
-    "pg_inherits", "pg_language", "pg_namespace", "pg_opclass", "pg_operator", "pg_range", "pg_type",
-];
-
-impl<'a> Walk<'a> {
+impl Walk<'_> {
     /// Reads a FROM clause into a level of its own. The level is on the stack while later items are read, so that
     /// LATERAL ones see it; the others only see outer levels.
     pub(in crate::guard) fn from(&mut self, items: &[TableWithJoins]) -> Outcome<()> {
@@ -48,79 +31,17 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn join(&mut self, join: &Join, begin: usize) -> Outcome<()> {
-        if join.global {
-            return Err(not_allowed("GLOBAL JOIN"));
-        }
-        let middle = self.entry_count();
-        self.table_factor(&join.relation)?;
-        let end = self.entry_count();
-        use JoinOperator as J;
-        let Some(constraint) = constraint(&join.join_operator) else {
-            return Err(not_allowed("this kind of join"));
-        };
-        let nullable = match &join.join_operator {
-            J::Left(_) | J::LeftOuter(_) => Some(middle..end),
-            J::Right(_) | J::RightOuter(_) => Some(begin..middle),
-            J::FullOuter(_) => Some(begin..end),
-            _ => None,
-        };
-        if let (Some(level), Some(nullable)) = (self.levels.last_mut(), nullable) {
-            for entry in level.entries.get_mut(nullable).unwrap_or_default() {
-                entry.nullable = true;
-            }
-        }
-        match constraint {
-            JoinConstraint::Using(_) | JoinConstraint::Natural => self.merged_columns(),
-            JoinConstraint::On(_) | JoinConstraint::None => Ok(()),
-        }
-    }
-
-    /// Reads the ON conditions, once all the names beside them are known.
-    pub(in crate::guard) fn join_conditions(&mut self, items: &[TableWithJoins]) -> Outcome<bool> {
-        let mut total = true;
-        for item in items {
-            total &= self.conditions_inside(&item.relation)?;
-            for join in &item.joins {
-                total &= self.conditions_inside(&join.relation)?;
-                if let Some(JoinConstraint::On(condition)) = constraint(&join.join_operator) {
-                    total &= self.on_condition(condition)?;
-                }
-            }
-        }
-        Ok(total)
-    }
-
-    fn conditions_inside(&mut self, factor: &TableFactor) -> Outcome<bool> {
-        match factor {
-            TableFactor::NestedJoin { table_with_joins, alias: None } => {
-                self.join_conditions(std::slice::from_ref(table_with_joins))
-            }
-            // Those under an alias were read where their names were in sight; whether they were total is not kept.
-            TableFactor::NestedJoin { alias: Some(_), .. } => Ok(false),
-            TableFactor::Table { args: None, .. } => Ok(true),
-            TableFactor::Derived { subquery, .. } => Ok(self.shape(subquery).is_some_and(|shape| shape.total)),
-            _ => Ok(false),
-        }
-    }
-
-    /// USING and NATURAL compare by `=` where no CASE can be put around it, so it has to be PostgreSQL's own.
-    fn merged_columns(&self) -> Outcome<()> {
-        if self.ruleset.operator_is_redefined("=") {
-            return Err(Rejection::new(Code::OperatorNotAllowed, "JOIN … USING and NATURAL JOIN are not allowed here")
-                .detail("The database defines an operator = of its own, which they might use.")
-                .hint("Write the join condition with ON."));
-        }
-        Ok(())
-    }
-
     fn hide_level(&mut self, hidden: bool) {
-        if let Some(level) = self.levels.last_mut() {
+        // A join under an alias stands in the FROM clause around it.
+        for level in self.levels.iter_mut().rev() {
             level.hidden = hidden;
+            if !level.in_join {
+                break;
+            }
         }
     }
 
-    fn entry_count(&self) -> usize {
+    pub(in crate::guard) fn entry_count(&self) -> usize {
         self.levels.last().map_or(0, |level| level.entries.len())
     }
 
@@ -132,37 +53,62 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn table_factor(&mut self, factor: &TableFactor) -> Outcome<()> {
+    pub(in crate::guard) fn table_factor(&mut self, factor: &TableFactor) -> Outcome<()> {
         match factor {
-            TableFactor::Table { name, alias, args: None, with_hints, version: None, with_ordinality: false, partitions, json_path: None, sample: None, index_hints }
-                if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() =>
-            {
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                with_hints,
+                version: None,
+                with_ordinality: false,
+                partitions,
+                json_path: None,
+                sample: None,
+                index_hints,
+            } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
                 let entry = self.relation(name, alias.as_ref())?;
                 self.push_entry(entry)
             }
-            TableFactor::Table { name, alias, args: Some(TableFunctionArgs { args, settings: None }), with_hints, version: None, with_ordinality: _, partitions, json_path: None, sample: None, index_hints }
-                if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() =>
-            {
+            TableFactor::Table {
+                name,
+                alias,
+                args: Some(TableFunctionArgs { args, settings: None }),
+                with_hints,
+                version: None,
+                with_ordinality: _,
+                partitions,
+                json_path: None,
+                sample: None,
+                index_hints,
+            } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
                 self.function_in_from(name, args, alias.as_ref())
             }
             TableFactor::Function { lateral: _, name, args, with_ordinality: _, alias } => {
                 self.function_in_from(name, args, alias.as_ref())
             }
             TableFactor::Derived { lateral, subquery, alias, sample: None } => {
-                let mark = self.touched.len();
+                let (mark, references) = (self.touched.len(), self.references.len());
                 self.hide_level(!lateral);
                 let columns = self.subquery(subquery)?;
                 self.hide_level(false);
                 let tables = self.touched.get(mark..).unwrap_or_default().to_vec();
-                let entry = plain_entry(None, columns, fences(tables));
+                let lateral = self.referenced(references).into_iter().collect();
+                let entry = Entry { lateral, ..plain_entry(None, columns, fences(tables)) };
                 let entry = self.alias(entry, alias.as_ref());
                 self.push_entry(entry)
             }
-            TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_offset_alias: None, with_ordinality: _ } => {
+            TableFactor::UNNEST {
+                alias,
+                array_exprs,
+                with_offset: false,
+                with_offset_alias: None,
+                with_ordinality: _,
+            } => {
                 for expression in array_exprs {
                     self.expression(expression)?;
                 }
-                let entry = plain_entry(Some("unnest".to_owned()), None, Protection::None);
+                let entry = function_entry("unnest".to_owned());
                 let entry = self.alias(entry, alias.as_ref());
                 self.push_entry(entry)
             }
@@ -179,27 +125,28 @@ impl<'a> Walk<'a> {
         let Some(alias) = alias else {
             return self.table_with_joins(join);
         };
-        let mark = self.touched.len();
-        self.levels.push(Level::default());
+        let (mark, references) = (self.touched.len(), self.references.len());
+        self.levels.push(Level { in_join: true, ..Level::default() });
         self.table_with_joins(join)?;
-        self.join_conditions(std::slice::from_ref(join))?;
+        self.join_conditions(std::slice::from_ref(join), 0)?;
         let inner = self.levels.pop().unwrap_or_default();
+        // What is behind the alias is not followed column by column.
+        for relation in inner.entries.iter().filter_map(|entry| entry.relation.as_ref()) {
+            self.record_all_columns(relation);
+        }
         let columns = inner.entries.iter().map(|entry| entry.columns.clone()).collect::<Option<Vec<_>>>();
         let tables = self.touched.get(mark..).unwrap_or_default().to_vec();
         // The merged columns of USING and NATURAL stand once, in another order: not worth knowing exactly.
         let columns = if has_merged_columns(join) { None } else { columns.map(|columns| columns.concat()) };
-        let entry = plain_entry(None, columns, fences(tables));
+        let lateral = self.referenced(references).into_iter().collect();
+        let entry = Entry { lateral, ..plain_entry(None, columns, fences(tables)) };
         let entry = self.alias(entry, Some(alias));
         self.push_entry(entry)
     }
 
-    fn function_in_from(
-        &mut self,
-        name: &ObjectName,
-        args: &[FunctionArg],
-        alias: Option<&TableAlias>,
-    ) -> Outcome<()> {
+    fn function_in_from(&mut self, name: &ObjectName, args: &[FunctionArg], alias: Option<&TableAlias>) -> Outcome<()> {
         let function = self.function_name(name, args.len())?;
+        let references = self.references.len();
         for argument in args {
             match argument {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expression))
@@ -207,6 +154,8 @@ impl<'a> Walk<'a> {
                 _ => return Err(not_allowed("this form of argument")),
             }
         }
+        // A function of one query is read as that query.
+        let lateral = self.referenced(references).into_iter().collect();
         if let Some(alias) = alias {
             for column in &alias.columns {
                 if let Some(data_type) = &column.data_type {
@@ -214,11 +163,11 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        let entry = self.alias(plain_entry(Some(function), None, Protection::None), alias);
+        let entry = self.alias(Entry { lateral, ..function_entry(function) }, alias);
         self.push_entry(entry)
     }
 
-    fn alias(&self, entry: Entry, alias: Option<&TableAlias>) -> Entry {
+    pub(in crate::guard) fn alias(&self, entry: Entry, alias: Option<&TableAlias>) -> Entry {
         match alias {
             None => entry,
             Some(alias) => {
@@ -227,173 +176,33 @@ impl<'a> Walk<'a> {
             }
         }
     }
+}
 
-    fn relation(&mut self, name: &ObjectName, alias: Option<&TableAlias>) -> Outcome<Entry> {
-        let tokens = self.name_tokens(name)?;
-        let entry = match self.named(name, NameUse::Read)? {
-            Named::Cte(at) => {
-                let Some(cte) = self.ctes.get(at).cloned() else {
-                    return Err(Rejection::new(Code::ReadingsDisagree, "common table expression out of scope"));
-                };
-                self.touched.extend(cte.tables.iter().copied());
-                plain_entry(Some(cte.name), cte.columns, fences(cte.tables))
-            }
-            Named::Catalog(relation) => {
-                self.replace(tokens, quote_name(&relation));
-                plain_entry(Some(relation.name), None, Protection::None)
-            }
-            Named::Table(rule) => {
-                let alias = alias.map(|alias| ident_value(&alias.name));
-                self.table(rule, tokens, alias)?
-            }
-        };
-        Ok(self.alias(entry, alias))
-    }
-
-    fn table(&mut self, rule: &RelationRule, tokens: Range<usize>, alias: Option<String>) -> Outcome<Entry> {
-        let relation = rule.relation.qualified_name();
-        let name = rule.relation.name.clone();
-        let columns = Some(table_columns(rule, self.ruleset));
-        let primary_key = primary_key(rule);
-        let (only, tokens) = self.inheritance(tokens)?;
-        let protection = match &rule.lens {
-            Lens::Undeclared(kind) => {
-                return Err(undeclared(kind, &name).at(self.position(tokens.start)));
-            }
-            Lens::Shared => {
-                self.record(rule, LensKind::Shared, Access::Read);
-                let only = if only == Inheritance::Only { "ONLY " } else { "" };
-                self.replace(tokens, format!("{only}{}", quote_name(&relation)));
-                Protection::None
-            }
-            Lens::Scoped(tenant_column) => {
-                self.record(rule, LensKind::Scoped, Access::Read);
-                let reference = crate::sql::quote_identifier(&tenant_column.name);
-                let predicate = self.predicate(rule, tenant_column, &reference)?;
-                let given = alias.is_some();
-                let alias = (!given).then(|| name.clone());
-                let lens = LensUse { tokens, relation: relation.clone(), only, predicate, alias, fenced: false };
-                let table = self.lenses.len();
-                self.lenses.push(lens);
-                self.touched.push(table);
-                Protection::Guard { table, column: tenant_column.name.clone(), tenant_column: tenant_column.clone() }
-            }
-        };
-        Ok(Entry {
-            name: Some(name),
-            unaliased: Some(relation.clone()),
-            relation: Some(relation),
-            columns,
-            protection,
-            nullable: false,
-            primary_key,
-        })
-    }
-
-    /// The ONLY before a name, with or without parentheses, or the `*` behind it: part of what a lens replaces.
-    pub(in crate::guard) fn inheritance(&self, name: Range<usize>) -> Outcome<(Inheritance, Range<usize>)> {
-        let is_only = |at: usize| {
-            self.tokens.is_word(at, "only") && (at == 0 || self.tokens.kind(at - 1) != Some(TokenKind::Dot))
-        };
-        let start = name.start;
-        if start >= 1 && is_only(start - 1) {
-            return Ok((Inheritance::Only, start - 1..name.end));
-        }
-        let in_parentheses = start >= 2
-            && self.tokens.kind(start - 1) == Some(TokenKind::LeftParen)
-            && self.tokens.matching(start - 1) == Some(name.end)
-            && is_only(start - 2);
-        if in_parentheses {
-            return Ok((Inheritance::Only, start - 2..name.end + 1));
-        }
-        let star = self.tokens.is_operator(name.end, "*");
-        Ok((Inheritance::WithChildren, start..name.end + usize::from(star)))
-    }
-
-    /// The tokens of a qualified name.
-    pub(in crate::guard) fn name_tokens(&self, name: &ObjectName) -> Outcome<Range<usize>> {
-        let first = name.0.first().and_then(|part| part.as_ident()).and_then(|ident| token_range(ident.span));
-        let last = name.0.last().and_then(|part| part.as_ident()).and_then(|ident| token_range(ident.span));
-        match (first, last) {
-            (Some(first), Some(last)) if first.start < last.end => Ok(first.start..last.end),
-            _ => Err(Rejection::new(Code::ReadingsDisagree, "a name without a place in the statement")),
-        }
-    }
-
-    /// The parts of a qualified name, as PostgreSQL knows them.
-    pub(in crate::guard) fn name_parts(&self, name: &ObjectName) -> Outcome<Vec<String>> {
-        let parts = name.0.iter().map(|part| part.as_ident().map(ident_value)).collect::<Option<Vec<_>>>();
-        parts.ok_or_else(|| not_allowed("this form of a name"))
-    }
-
-    fn named(&self, name: &ObjectName, name_use: NameUse) -> Outcome<Named<'a>> {
-        let parts = self.name_parts(name)?;
-        let position = self.name_tokens(name).ok().and_then(|tokens| self.position(tokens.start));
-        match parts.as_slice() {
-            [only] => {
-                let cte = self.ctes.iter().rposition(|cte| cte.name == *only);
-                if let (Some(cte), NameUse::Read) = (cte, name_use) {
-                    return Ok(Named::Cte(cte));
-                }
-                if only.starts_with("pg_") {
-                    return catalog_relation(only).ok_or_else(|| unknown(only).at(position));
-                }
-                let rule = self.ruleset.relation_on_path(only);
-                rule.map(Named::Table).ok_or_else(|| unknown(only).at(position))
-            }
-            [schema, relation] => {
-                let qualified = QualifiedName::new(schema, relation);
-                if schema == "pg_catalog" && name_use == NameUse::Read {
-                    return catalog_relation(relation).ok_or_else(|| unknown(&qualified.to_string()).at(position));
-                }
-                let rule = self.ruleset.relation(&qualified);
-                rule.map(Named::Table).ok_or_else(|| unknown(&qualified.to_string()).at(position))
-            }
-            _ => Err(not_allowed("a relation's name with a database").at(position)),
-        }
-    }
-
-    /// The target of a write: always a table, never a CTE.
-    pub(in crate::guard) fn target_rule(&self, name: &ObjectName) -> Outcome<&'a RelationRule> {
-        match self.named(name, NameUse::Write)? {
-            Named::Table(rule) => Ok(rule),
-            Named::Cte(_) | Named::Catalog(_) => Err(unknown(&self.name_parts(name)?.join("."))),
-        }
+pub(in crate::guard) fn plain_entry(
+    name: Option<String>,
+    columns: Option<Vec<OutputColumn>>,
+    protection: Protection,
+) -> Entry {
+    Entry {
+        name,
+        unaliased: None,
+        relation: None,
+        columns,
+        protection,
+        nullable: false,
+        lateral: Vec::new(),
+        function_columns: None,
+        primary_key: Vec::new(),
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NameUse {
-    Read,
-    Write,
+fn function_entry(name: String) -> Entry {
+    let function_columns = Some(vec![name.clone()]);
+    Entry { function_columns, ..plain_entry(Some(name), None, Protection::None) }
 }
 
-fn catalog_relation<'a>(name: &str) -> Option<Named<'a>> {
-    CATALOG_RELATIONS.contains(&name).then(|| Named::Catalog(QualifiedName::new("pg_catalog", name)))
-}
-
-fn plain_entry(name: Option<String>, columns: Option<Vec<OutputColumn>>, protection: Protection) -> Entry {
-    Entry { name, unaliased: None, relation: None, columns, protection, nullable: false, primary_key: Vec::new() }
-}
-
-fn fences(tables: Vec<usize>) -> Protection {
+pub(in crate::guard) fn fences(tables: Vec<usize>) -> Protection {
     if tables.is_empty() { Protection::None } else { Protection::Fence { tables } }
-}
-
-/// The constraint of the joins that PostgreSQL knows; `None` for other dialects' joins.
-fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
-    use JoinOperator as J;
-    match operator {
-        J::Join(constraint)
-        | J::Inner(constraint)
-        | J::CrossJoin(constraint)
-        | J::Left(constraint)
-        | J::LeftOuter(constraint)
-        | J::Right(constraint)
-        | J::RightOuter(constraint)
-        | J::FullOuter(constraint) => Some(constraint),
-        _ => None,
-    }
 }
 
 fn has_merged_columns(join: &TableWithJoins) -> bool {
@@ -403,24 +212,6 @@ fn has_merged_columns(join: &TableWithJoins) -> bool {
             || nested(&join.relation)
     };
     nested(&join.relation) || join.joins.iter().any(merged)
-}
-
-pub(in crate::guard) fn primary_key(rule: &RelationRule) -> Vec<String> {
-    let primary = rule.relation.keys.iter().find(|key| key.kind == crate::catalog::KeyKind::Primary);
-    primary.map(|key| key.columns.clone()).unwrap_or_default()
-}
-
-/// Worded as PostgreSQL words it: a hidden table must not differ from none.
-pub(in crate::guard) fn unknown(name: &str) -> Rejection {
-    Rejection::new(Code::RelationUnknown, format!("relation \"{name}\" does not exist")).hint(
-        "Tables are visible here if they have the tenant column or are listed in the policy; ask who keeps the policy.",
-    )
-}
-
-pub(in crate::guard) fn undeclared(kind: &str, name: &str) -> Rejection {
-    Rejection::new(Code::FeatureNotAllowed, format!("{kind} \"{name}\" cannot be used"))
-        .detail("Partywall cannot see which tenant's rows come out of it.")
-        .hint("Query the tables behind it, or have it declared as shared in the policy if it holds nothing of any tenant.")
 }
 
 pub(in crate::guard) fn not_allowed(what: &str) -> Rejection {

@@ -36,8 +36,24 @@ pub(in crate::guard) fn listed(name: &str) -> Option<Listed> {
 pub(in crate::guard) fn is_grammar_form(name: &str) -> bool {
     matches!(
         name,
-        "coalesce" | "nullif" | "greatest" | "least" | "row" | "grouping" | "current_date" | "current_time"
-            | "current_timestamp" | "localtime" | "localtimestamp" | "current_schema"
+        "coalesce"
+            | "nullif"
+            | "greatest"
+            | "least"
+            | "row"
+            | "grouping"
+            | "current_date"
+            | "current_time"
+            | "current_timestamp"
+            | "localtime"
+            | "localtimestamp"
+            | "current_schema"
+            | "current_user"
+            | "session_user"
+            | "current_role"
+            | "current_catalog"
+            | "user"
+            | "normalize"
     )
 }
 
@@ -51,17 +67,15 @@ pub(in crate::guard) fn total_result(name: &str, arguments: &[Kind]) -> Option<K
     match name {
         "lower" | "upper" | "btrim" | "ltrim" | "rtrim" | "md5" | "reverse" => all_text.then_some(Kind::Text),
         "length" | "char_length" | "character_length" | "octet_length" | "bit_length" => {
-            all_text.then_some(Kind::Number)
+            all_text.then_some(Kind::Integer)
         }
         "now" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp" => {
             arguments.is_empty().then_some(Kind::TimestampTz)
         }
         "starts_with" => all_text.then_some(Kind::Boolean),
         "jsonb_typeof" => matches!(arguments, [Kind::Jsonb]).then_some(Kind::Text),
-        "isfinite" => {
-            matches!(arguments, [Kind::Date | Kind::Timestamp | Kind::TimestampTz | Kind::Interval])
-                .then_some(Kind::Boolean)
-        }
+        "isfinite" => matches!(arguments, [Kind::Date | Kind::Timestamp | Kind::TimestampTz | Kind::Interval])
+            .then_some(Kind::Boolean),
         _ => None,
     }
 }
@@ -117,6 +131,5 @@ const AGGREGATES: &[&str] = &[
     "stddev_samp variance var_pop var_samp mode percentile_cont percentile_disc",
 ];
 
-const WINDOWS: &[&str] = &[
-    "row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value",
-];
+const WINDOWS: &[&str] =
+    &["row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value"];

@@ -3,21 +3,20 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::Catalog;
-use crate::catalog::Column;
-use crate::catalog::Identity;
 use crate::catalog::Key;
 use crate::catalog::KeyKind;
 use crate::catalog::QualifiedName;
 use crate::catalog::Reference;
 use crate::catalog::Relation;
 use crate::catalog::RelationKind;
+use crate::policy::KeyOracles;
 use crate::policy::Policy;
 use crate::policy::TableKind;
 
 /// Whether a client can learn through a key's error that a value exists in another tenant's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grade {
-    /// Every unique, exclusion and foreign key carries the tenant column, or holds a column that no client can choose.
+    /// Every unique, exclusion and foreign key carries the tenant column, or no client can choose its value.
     Sealed,
     /// The names of the keys of which neither is true.
     KeyOracle(Vec<String>),
@@ -35,10 +34,30 @@ pub enum Target<'a> {
 }
 
 /// Grades a relation that is scoped by `tenant_column`.
-pub fn grade<'a>(relation: &Relation, tenant_column: &str, target: &dyn Fn(&Reference) -> Target<'a>) -> Grade {
+///
+/// That a column is `GENERATED ALWAYS AS IDENTITY` seals nothing: COPY and `OVERRIDING SYSTEM VALUE` supply a value
+/// all the same. What seals a key without the tenant column is that every statement that supplies it is refused.
+pub fn grade<'a>(
+    relation: &Relation,
+    tenant_column: &str,
+    key_oracles: KeyOracles,
+    target: &dyn Fn(&Reference) -> Target<'a>,
+) -> Grade {
+    // What the policy refuses to have supplied gives nothing away.
+    let oracles = oracle_keys(relation, tenant_column, target).filter(|_| key_oracles == KeyOracles::Accept);
+    let oracles: Vec<_> = oracles.map(|key| key.name.clone()).collect();
+    if oracles.is_empty() { Grade::Sealed } else { Grade::KeyOracle(oracles) }
+}
+
+/// The keys that do not carry the tenant column, and so tell of other tenants' rows.
+pub(in crate::guard) fn oracle_keys<'r, 'a>(
+    relation: &'r Relation,
+    tenant_column: &str,
+    target: &dyn Fn(&Reference) -> Target<'a>,
+) -> impl Iterator<Item = &'r Key> {
     // Where 'Acme' = 'acme', a key that carries the tenant column still has two tenants meet in it.
     let distinct = relation.column(tenant_column).is_some_and(|column| !column.nondeterministic_collation);
-    let sealed = |key: &Key| match (key.kind, &key.references) {
+    let carries = move |key: &Key| match (key.kind, &key.references) {
         (KeyKind::Foreign, Some(reference)) => match target(reference) {
             Target::Shared => true,
             Target::Scoped(target_column) => distinct && pairs(key, reference, tenant_column, target_column),
@@ -46,12 +65,10 @@ pub fn grade<'a>(relation: &Relation, tenant_column: &str, target: &dyn Fn(&Refe
         },
         (KeyKind::Foreign, None) => false,
         (KeyKind::Primary | KeyKind::Unique | KeyKind::Exclusion, _) => {
-            let carries = distinct && key.columns.iter().any(|column| column == tenant_column);
-            carries || key.columns.iter().filter_map(|name| relation.column(name)).any(cannot_be_chosen)
+            distinct && key.columns.iter().any(|column| column == tenant_column)
         }
     };
-    let oracles: Vec<_> = relation.keys.iter().filter(|key| !sealed(key)).map(|key| key.name.clone()).collect();
-    if oracles.is_empty() { Grade::Sealed } else { Grade::KeyOracle(oracles) }
+    relation.keys.iter().filter(move |key| !carries(key))
 }
 
 /// A foreign key that ties the tenant column to the target's: it can only point at the tenant's own rows.
@@ -60,11 +77,6 @@ fn pairs(key: &Key, reference: &Reference, tenant_column: &str, target_column: &
         .iter()
         .zip(&reference.columns)
         .any(|(column, target)| column == tenant_column && target == target_column)
-}
-
-/// The server refuses a value for `GENERATED ALWAYS AS IDENTITY`. (The guard lets no `OVERRIDING SYSTEM VALUE` through.)
-fn cannot_be_chosen(column: &Column) -> bool {
-    column.identity == Some(Identity::Always)
 }
 
 /// How clients reach a relation.
@@ -78,8 +90,8 @@ pub enum Standing {
     SharedWritable,
     /// The policy says that it does not exist.
     Hidden,
-    /// A view that no rule names.
-    View,
+    /// A view, materialized view or foreign table that no rule declares: it exists, and there is no way through it.
+    Undeclared,
     /// No rule names it and it has no tenant column: it does not exist, but nobody said so.
     Unclassified,
 }
@@ -103,13 +115,17 @@ pub fn survey<'a>(policy: &'a Policy, catalog: &'a Catalog) -> Vec<Surveyed<'a>>
     let target = |reference: &Reference| match standings.get(&QualifiedName::new(&reference.schema, &reference.name)) {
         Some(Standing::Scoped { column }) => Target::Scoped(column),
         Some(Standing::Shared | Standing::SharedWritable) => Target::Shared,
-        Some(Standing::Hidden | Standing::View | Standing::Unclassified) | None => Target::Unreachable,
+        Some(Standing::Hidden | Standing::Undeclared | Standing::Unclassified) | None => Target::Unreachable,
     };
     relations()
         .map(|relation| {
             let standing = standing(policy, relation);
             let grade = match &standing {
-                Standing::Scoped { column } => Some(grade(relation, column, &target)),
+                Standing::Scoped { column } => {
+                    let rule = policy.tables.get(&relation.qualified_name());
+                    let key_oracles = rule.map(|rule| rule.key_oracles).unwrap_or_default();
+                    Some(grade(relation, column, key_oracles, &target))
+                }
                 _ => None,
             };
             Surveyed { relation, standing, grade, untrusted_triggers: untrusted_triggers(policy, relation) }
@@ -125,8 +141,8 @@ fn standing(policy: &Policy, relation: &Relation) -> Standing {
         Some(TableKind::Hidden) => return Standing::Hidden,
         Some(TableKind::Scoped) | None => {}
     }
-    if rule.is_none() && matches!(relation.kind, RelationKind::View | RelationKind::MaterializedView) {
-        return Standing::View;
+    if !matches!(relation.kind, RelationKind::Table | RelationKind::PartitionedTable) {
+        return Standing::Undeclared;
     }
     let column = rule.and_then(|rule| rule.column.as_deref()).or(policy.tenancy.column.as_deref());
     match column.and_then(|column| relation.column(column)) {

@@ -42,14 +42,11 @@ impl Walk<'_> {
                     continue;
                 }
                 let type_name = rule.and_then(|rule| rule.relation.columns.get(place)).map(|column| &column.type_name);
-                let plain = type_name.is_some_and(|name| {
-                    !WITHOUT_EQUALITY.contains(&name.strip_prefix('_').unwrap_or(name))
-                });
+                let plain =
+                    type_name.is_some_and(|name| !WITHOUT_EQUALITY.contains(&name.strip_prefix('_').unwrap_or(name)));
                 if !plain {
-                    return Err(not_allowed("a column without equality beside a grouped primary key").detail(format!(
-                        "Column \"{}\" is of a type that cannot be grouped by.",
-                        column.name
-                    )));
+                    return Err(not_allowed("a column without equality beside a grouped primary key")
+                        .detail(format!("Column \"{}\" is of a type that cannot be grouped by.", column.name)));
                 }
                 added.push(reference(name, &column.name));
             }

@@ -1,19 +1,19 @@
 //! INSERT: every row gets the session's tenant, or the statement is refused.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
-use sqlparser::ast::{Expr, Insert, Query, Select, SelectItem, SetExpr, TableFactor, TableObject, Value};
+use sqlparser::ast::{Expr, Insert, Query, SetExpr, TableObject};
 
-use crate::guard::decision::{Access, LensKind, ParameterCheck, TenantValue};
-use crate::guard::from::{not_allowed, primary_key, undeclared};
-use crate::guard::query::item_expression;
+use crate::guard::decision::{Access, LensKind, TenantValue};
+use crate::guard::foreign::foreign_insert;
+use crate::guard::from::not_allowed;
 use crate::guard::rejection::{Code, Rejection};
+use crate::guard::relation::{primary_key, undeclared};
+use crate::guard::rows::mismatch;
 use crate::guard::ruleset::{Lens, RelationRule, TenantColumn};
 use crate::guard::scope::{Entry, Level, Protection};
 use crate::guard::tenant_column::literal;
 use crate::guard::walk::{Outcome, QueryShape, Walk, quote_name, table_columns};
-use crate::sql::clauses::{self, Block, Clauses};
 use crate::sql::{ident_value, quote_identifier, token_range};
 
 /// The columns that an INSERT supplies, and what the tenant's is to be.
@@ -49,10 +49,11 @@ impl Walk<'_> {
         for column in &supplied.names {
             self.record_column(&rule.relation.qualified_name(), column);
         }
-        self.key_oracles(rule, &supplied.names)?;
+        let chosen = self.chosen(insert.source.as_deref(), &supplied.names);
+        self.key_oracles(rule, &chosen)?;
 
         let alias = alias.map_or_else(|| rule.relation.name.clone(), ident_value);
-        self.levels.push(Level { entries: vec![self.target_entry(rule, alias)], hidden: false });
+        self.levels.push(Level { entries: vec![self.target_entry(rule, alias)], ..Level::default() });
         if let Some(on) = &insert.on {
             self.on_conflict(rule, on, &supplied.names)?;
         }
@@ -61,7 +62,20 @@ impl Walk<'_> {
             None => Some(Vec::new()),
         };
         self.levels.pop();
-        Ok(QueryShape { total: false, single_row: false, columns })
+        Ok(QueryShape { total: false, single_row: false, sure: false, columns })
+    }
+
+    /// The columns to which some row gives a value of the client's own, not DEFAULT.
+    fn chosen(&self, source: Option<&Query>, names: &[String]) -> Vec<String> {
+        let Some(SetExpr::Values(values)) = source.map(|source| source.body.as_ref()) else { return names.to_vec() };
+        let is_default = |cell: &Expr| match cell {
+            Expr::Identifier(ident) => {
+                token_range(ident.span).is_some_and(|tokens| self.tokens.is_word(tokens.start, "default"))
+            }
+            _ => false,
+        };
+        let all_default = |place: usize| values.rows.iter().all(|row| row.content.get(place).is_some_and(is_default));
+        names.iter().enumerate().filter(|(place, _)| !all_default(*place)).map(|(_, name)| name.clone()).collect()
     }
 
     /// The column list, completed; each row's value for the tenant column, forced or checked.
@@ -98,7 +112,8 @@ impl Walk<'_> {
         let place = supplied.names.iter().position(|name| name == &column.name);
         let literal = literal(column, value);
         match place {
-            Some(place) => self.check_arms(&source.body, place, column, value)?,
+            Some(_) if self.expands_rows => return Err(mismatch(column)),
+            Some(place) => self.check_query(source, place, column, value, &mut Vec::new())?,
             None => self.append_to_arms(&source.body, &literal)?,
         }
         let mut list: Vec<String> = supplied.names.iter().map(|name| quote_identifier(name)).collect();
@@ -133,160 +148,6 @@ impl Walk<'_> {
         }
     }
 
-    /// Adds a value to the end of every row that the source can give.
-    fn append_to_arms(&mut self, body: &SetExpr, literal: &str) -> Outcome<()> {
-        match body {
-            SetExpr::Select(select) => {
-                let list = self.select_list(select)?;
-                self.after(list.end - 1, format!(", {literal}"));
-                Ok(())
-            }
-            SetExpr::Query(query) => self.append_to_arms(&query.body, literal),
-            SetExpr::SetOperation { left, right, .. } => {
-                self.append_to_arms(left, literal)?;
-                self.append_to_arms(right, literal)
-            }
-            SetExpr::Values(values) => {
-                for row in self.value_rows(values)? {
-                    self.after(row.end - 2, format!(", {literal}"));
-                }
-                Ok(())
-            }
-            _ => Err(not_allowed("this source of an INSERT")),
-        }
-    }
-
-    fn select_list(&self, select: &Select) -> Outcome<Range<usize>> {
-        let keyword = token_range(select.select_token.0.span).map(|range| range.start);
-        let keyword = keyword.filter(|at| self.tokens.is_word(*at, "select"));
-        let clauses = keyword.and_then(|at| Clauses::read(self.tokens, at, Block::Select));
-        clauses.map(|clauses| clauses.head).filter(|head| !head.is_empty()).ok_or_else(|| {
-            not_allowed("INSERT from this form of query").hint("Write it as INSERT … SELECT with an output list.")
-        })
-    }
-
-    fn value_rows(&self, values: &sqlparser::ast::Values) -> Outcome<Vec<Range<usize>>> {
-        let first = values.rows.iter().flat_map(|row| &row.content).find_map(crate::guard::condition::first_token);
-        let keyword = first.and_then(|token| clauses::values_keyword(self.tokens, token));
-        let rows = keyword.map(|keyword| clauses::value_rows(self.tokens, keyword)).unwrap_or_default();
-        let widths_agree = rows.iter().zip(&values.rows).all(|(row, read)| {
-            clauses::split_at_commas(self.tokens, row.start + 1..row.end - 1).len() == read.content.len()
-        });
-        if rows.len() != values.rows.len() || !widths_agree {
-            return Err(Rejection::new(Code::ReadingsDisagree, "the rows of VALUES are not clear"));
-        }
-        Ok(rows)
-    }
-
-    /// The client supplies the tenant column itself: each row's value must be the session's tenant.
-    fn check_arms(&mut self, body: &SetExpr, place: usize, column: &TenantColumn, value: &TenantValue) -> Outcome<()> {
-        match body {
-            SetExpr::Values(values) => {
-                let rows = self.value_rows(values)?;
-                for (tokens, row) in rows.into_iter().zip(&values.rows) {
-                    let elements = clauses::split_at_commas(self.tokens, tokens.start + 1..tokens.end - 1);
-                    let (Some(expression), Some(element)) = (row.content.get(place), elements.get(place)) else {
-                        return Err(mismatch(column));
-                    };
-                    self.tenant_expression(expression, element.clone(), column, value)?;
-                }
-                Ok(())
-            }
-            SetExpr::Select(select) if self.copies_tenant(select, place) => Ok(()),
-            SetExpr::Select(select) => {
-                let elements = clauses::split_at_commas(self.tokens, self.select_list(select)?);
-                let plain = select.projection.iter().take(place + 1).all(|item| item_expression(item).is_some());
-                let item = select.projection.get(place).and_then(item_expression).filter(|_| plain);
-                match (item, elements.get(place)) {
-                    (Some(expression), Some(element)) if elements.len() == select.projection.len() => {
-                        self.tenant_expression(expression, element.clone(), column, value)
-                    }
-                    _ => Err(mismatch(column)),
-                }
-            }
-            SetExpr::Query(query) => self.check_arms(&query.body, place, column, value),
-            SetExpr::SetOperation { left, right, .. } => {
-                self.check_arms(left, place, column, value)?;
-                self.check_arms(right, place, column, value)
-            }
-            _ => Err(mismatch(column)),
-        }
-    }
-
-    /// `SELECT … tenant_id … FROM one_scoped_table`: what comes through its lens is the tenant's.
-    fn copies_tenant(&self, select: &Select, place: usize) -> bool {
-        let [only] = select.from.as_slice() else { return false };
-        let TableFactor::Table { name, alias, args: None, .. } = &only.relation else { return false };
-        let Ok(source) = self.target_rule(name) else { return false };
-        let Lens::Scoped(column) = &source.lens else { return false };
-        let is_cte = self.name_parts(name).is_ok_and(|parts| {
-            matches!(parts.as_slice(), [only] if self.ctes.iter().any(|cte| cte.name == *only))
-        });
-        if !only.joins.is_empty() || is_cte || alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
-            return false;
-        }
-        match select.projection.as_slice() {
-            [SelectItem::Wildcard(_)] => {
-                source.relation.columns.get(place).is_some_and(|found| found.name == column.name)
-            }
-            items => {
-                let plain = items.iter().take(place + 1).all(|item| item_expression(item).is_some());
-                match items.get(place).and_then(item_expression) {
-                    Some(Expr::Identifier(ident)) => plain && ident_value(ident) == column.name,
-                    Some(Expr::CompoundIdentifier(idents)) => {
-                        plain && idents.last().is_some_and(|ident| ident_value(ident) == column.name)
-                    }
-                    _ => false,
-                }
-            }
-        }
-    }
-
-    /// A value that goes into the tenant column: a literal that is the tenant, DEFAULT, or a parameter to be checked.
-    pub(in crate::guard) fn tenant_expression(
-        &mut self,
-        expression: &Expr,
-        tokens: Range<usize>,
-        column: &TenantColumn,
-        value: &TenantValue,
-    ) -> Outcome<()> {
-        match expression {
-            Expr::Nested(inner) => self.tenant_expression(inner, tokens, column, value),
-            Expr::Cast { expr, .. } if matches!(expr.as_ref(), Expr::Value(_)) => {
-                self.tenant_expression(expr, tokens, column, value)
-            }
-            Expr::Identifier(_) if tokens.len() == 1 && self.tokens.is_word(tokens.start, "default") => {
-                self.replace(tokens, literal(column, value));
-                Ok(())
-            }
-            Expr::Value(found) => match &found.value {
-                Value::Placeholder(name) => {
-                    let parameter = name.strip_prefix('$').and_then(|digits| digits.parse().ok());
-                    let parameter = parameter.ok_or_else(|| mismatch(column))?;
-                    let check = ParameterCheck { parameter, value: value.clone(), column: column.name.clone() };
-                    if !self.checks.contains(&check) {
-                        self.checks.push(check);
-                    }
-                    Ok(())
-                }
-                Value::Null | Value::Boolean(_) => Err(mismatch(column)),
-                _ => {
-                    let token = token_range(found.span).map(|range| range.start);
-                    let text = token.and_then(|at| {
-                        self.tokens.string(at).or_else(|| Some(self.tokens.text(at).to_owned()))
-                    });
-                    if text.is_some_and(|text| value.equals_literal(&text)) {
-                        // The literal is written anew, so that no other reading of it can count.
-                        self.replace(tokens, literal(column, value));
-                        return Ok(());
-                    }
-                    Err(mismatch(column))
-                }
-            },
-            _ => Err(mismatch(column)),
-        }
-    }
-
     pub(in crate::guard) fn writable(&self, rule: &RelationRule, tokens: &Range<usize>) -> Outcome<()> {
         let name = &rule.relation.name;
         if let Lens::Undeclared(kind) = &rule.lens {
@@ -317,28 +178,9 @@ impl Walk<'_> {
             columns: Some(table_columns(rule, self.ruleset)),
             protection,
             nullable: false,
+            lateral: Vec::new(),
+            function_columns: None,
             primary_key: primary_key(rule),
-        }
-    }
-
-    /// `key_oracles = "refuse"`: keys without the tenant column may not be supplied.
-    pub(in crate::guard) fn key_oracles(&self, rule: &RelationRule, supplied: &[String]) -> Outcome<()> {
-        let Lens::Scoped(column) = &rule.lens else { return Ok(()) };
-        if rule.key_oracles == crate::policy::KeyOracles::Accept {
-            return Ok(());
-        }
-        let supplied: BTreeSet<&String> = supplied.iter().collect();
-        let oracle = rule.relation.keys.iter().find(|key| {
-            !key.columns.contains(&column.name) && key.columns.iter().any(|column| supplied.contains(column))
-        });
-        match oracle {
-            None => Ok(()),
-            Some(key) => Err(Rejection::new(
-                Code::KeyOracle,
-                format!("values for key \"{}\" cannot be supplied", key.name),
-            )
-            .detail("The key is shared by all tenants, so that its errors would tell whether a value exists elsewhere.")
-            .hint("Leave its columns to their defaults, or have the key made to include the tenant column.")),
         }
     }
 }
@@ -349,25 +191,4 @@ pub(in crate::guard) fn lens_kind(rule: &RelationRule) -> LensKind {
         Lens::Shared => LensKind::Shared,
         Lens::Undeclared(_) => LensKind::View,
     }
-}
-
-pub(in crate::guard) fn mismatch(column: &TenantColumn) -> Rejection {
-    Rejection::new(Code::TenantMismatch, format!("column \"{}\" must be the session's tenant", column.name))
-        .detail("A row can only be given to the tenant that the session speaks for.")
-        .hint("Leave the column out, use DEFAULT, or supply the session's tenant as a literal or a parameter.")
-}
-
-fn foreign_insert(insert: &Insert) -> Outcome<()> {
-    let Insert {
-        insert_token: _, optimizer_hints, or, ignore, into: _, table: _, table_alias: _, columns: _, overwrite, source: _,
-        assignments, partitioned, after_columns, has_table_keyword, on: _, returning: _, output, replace_into, priority,
-        insert_alias, settings, format_clause, multi_table_insert_type, multi_table_into_clauses,
-        multi_table_when_clauses, multi_table_else_clause,
-    } = insert;
-    let foreign = !optimizer_hints.is_empty() || or.is_some() || *ignore || *overwrite || !assignments.is_empty()
-        || partitioned.is_some() || !after_columns.is_empty() || *has_table_keyword || output.is_some()
-        || *replace_into || priority.is_some() || insert_alias.is_some() || settings.is_some()
-        || format_clause.is_some() || multi_table_insert_type.is_some() || !multi_table_into_clauses.is_empty()
-        || !multi_table_when_clauses.is_empty() || multi_table_else_clause.is_some();
-    if foreign { Err(not_allowed("a clause that PostgreSQL does not have")) } else { Ok(()) }
 }

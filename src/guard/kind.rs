@@ -1,16 +1,19 @@
 //! What is known of a value's type: enough to tell which comparisons can never fail.
 
+use crate::catalog::QualifiedName;
 use crate::catalog::{Column, TypeKind};
 use crate::guard::ruleset::Ruleset;
-use crate::catalog::QualifiedName;
 use sqlparser::ast::DataType;
 
 /// Families of types within which comparison is total: it fails on no pair of values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::guard) enum Kind {
     Boolean,
-    /// int2, int4, int8, numeric, float4, float8: comparable with each other.
-    Number,
+    /// int2, int4, int8.
+    Integer,
+    Numeric,
+    /// float4, float8. A numeric can be too large for one.
+    Float,
     /// text, varchar, bpchar, name.
     Text,
     Date,
@@ -57,7 +60,9 @@ impl Kind {
         }
         match name {
             "bool" => Self::Boolean,
-            "int2" | "int4" | "int8" | "numeric" | "float4" | "float8" => Self::Number,
+            "int2" | "int4" | "int8" => Self::Integer,
+            "numeric" => Self::Numeric,
+            "float4" | "float8" => Self::Float,
             "text" | "varchar" | "bpchar" | "name" => Self::Text,
             "date" => Self::Date,
             "timestamp" => Self::Timestamp,
@@ -78,7 +83,9 @@ impl Kind {
         match oid {
             0 | 705 => Self::Untyped,
             16 => Self::Boolean,
-            20 | 21 | 23 | 700 | 701 | 1700 => Self::Number,
+            20 | 21 | 23 => Self::Integer,
+            700 | 701 => Self::Float,
+            1700 => Self::Numeric,
             19 | 25 | 1042 | 1043 => Self::Text,
             1082 => Self::Date,
             1114 => Self::Timestamp,
@@ -91,7 +98,9 @@ impl Kind {
             3802 => Self::Jsonb,
             869 | 650 => Self::Inet,
             1000 => Self::Array(Box::new(Self::Boolean)),
-            1005 | 1007 | 1016 | 1021 | 1022 | 1231 => Self::Array(Box::new(Self::Number)),
+            1005 | 1007 | 1016 => Self::Array(Box::new(Self::Integer)),
+            1021 | 1022 => Self::Array(Box::new(Self::Float)),
+            1231 => Self::Array(Box::new(Self::Numeric)),
             1009 | 1015 | 1014 | 1003 => Self::Array(Box::new(Self::Text)),
             2951 => Self::Array(Box::new(Self::Uuid)),
             _ => Self::Unknown,
@@ -105,11 +114,10 @@ impl Kind {
         match data_type {
             D::Boolean | D::Bool => Self::Boolean,
             D::SmallInt(_) | D::Int(_) | D::Integer(_) | D::BigInt(_) | D::Int2(_) | D::Int4(_) | D::Int8(_) => {
-                Self::Number
+                Self::Integer
             }
-            D::Numeric(_) | D::Decimal(_) | D::Real | D::Float4 | D::Float8 | D::DoublePrecision | D::Float(_) => {
-                Self::Number
-            }
+            D::Numeric(_) | D::Decimal(_) => Self::Numeric,
+            D::Real | D::Float4 | D::Float8 | D::DoublePrecision | D::Float(_) => Self::Float,
             D::Text | D::Varchar(_) | D::CharacterVarying(_) | D::Char(_) | D::Character(_) => Self::Text,
             D::Date => Self::Date,
             D::Timestamp(_, Zone::None | Zone::WithoutTimeZone) => Self::Timestamp,
@@ -135,7 +143,8 @@ impl Kind {
         match (self, other) {
             (Self::Unknown, _) | (_, Self::Unknown) => false,
             (Self::Untyped, _) | (_, Self::Untyped) => true,
-            (Self::Array(left), Self::Array(right)) => left.equality_is_total(right),
+            (Self::Array(left), Self::Array(right)) => left == right,
+            (Self::Integer, Self::Numeric | Self::Float) | (Self::Numeric | Self::Float, Self::Integer) => true,
             _ => self == other,
         }
     }

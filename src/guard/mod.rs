@@ -1,20 +1,28 @@
 //! The decision: SQL text in, guarded SQL or a refusal out. No socket, clock, file or global.
 
+mod aggregate;
 mod change;
+mod clock;
 mod condition;
 mod conflict;
 mod copy;
 mod decision;
 mod expression;
+mod field;
+mod foreign;
 mod from;
 mod function;
 mod grade;
 mod group;
 mod insert;
+mod join;
+mod key;
 mod kind;
 mod query;
 mod rejection;
+mod relation;
 mod render;
+mod rows;
 mod ruleset;
 mod scope;
 mod setting;

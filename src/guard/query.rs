@@ -2,16 +2,17 @@
 
 use sqlparser::ast::{
     Cte, CteAsMaterialized, Distinct, Expr, Fetch, GroupByExpr, LimitClause, NamedWindowExpr, OrderBy, OrderByExpr,
-    OrderByKind, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, Values,
-    WildcardAdditionalOptions, With,
+    OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, Values, With,
 };
 
+use crate::guard::foreign::{foreign_query, foreign_select, foreign_wildcard};
 use crate::guard::from::{not_allowed, renamed};
+use crate::guard::function::{Listed, listed};
 use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::scope::OutputColumn;
 use crate::guard::statement::merge_refused;
-use crate::guard::walk::{CteEntry, Outcome, QueryShape, Walk};
+use crate::guard::walk::{CteEntry, CteStanding, Outcome, QueryShape, Walk};
 use crate::sql::clauses::{Block, Clauses};
 use crate::sql::{ident_value, token_range};
 
@@ -56,12 +57,19 @@ impl Walk<'_> {
             // Every name is in sight in every body. What a body sees of itself is rows already computed.
             for cte in &with.cte_tables {
                 let name = ident_value(&cte.alias.name);
-                self.ctes.push(CteEntry { name, columns: None, tables: Vec::new() });
+                let standing = CteStanding::Ahead { used: false };
+                self.ctes.push(CteEntry { name, columns: None, tables: Vec::new(), standing });
             }
         }
         for (at, cte) in with.cte_tables.iter().enumerate() {
+            let standing = self.ctes.get_mut(first + at).filter(|_| with.recursive);
+            let standing = standing.map(|entry| std::mem::replace(&mut entry.standing, CteStanding::Known));
             let entry = self.cte(cte, with.recursive)?;
             if with.recursive {
+                if standing == Some(CteStanding::Ahead { used: true }) {
+                    // A query before it has been read without knowing what its conditions are pushed down to.
+                    self.fence(&entry.tables);
+                }
                 if let Some(place) = self.ctes.get_mut(first + at) {
                     *place = entry;
                 }
@@ -82,14 +90,17 @@ impl Walk<'_> {
         tables.sort_unstable();
         tables.dedup();
         let names: Vec<String> = cte.alias.columns.iter().map(|column| ident_value(&column.name)).collect();
-        let writes = !matches!(cte.query.body.as_ref(), SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::SetOperation { .. } | SetExpr::Values(_));
+        let writes = !matches!(
+            cte.query.body.as_ref(),
+            SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::SetOperation { .. } | SetExpr::Values(_)
+        );
         // Conditions from outside are pushed only into a CTE that is inlined: a plain SELECT, not materialized.
         if writes || matches!(cte.materialized, Some(CteAsMaterialized::Materialized)) {
             tables.clear();
         }
         // A name of a recursive WITH may stand for rows of an earlier round: its kinds are not known.
         let columns = if recursive { None } else { renamed(shape.columns, &names) };
-        Ok(CteEntry { name: ident_value(&cte.alias.name), columns, tables })
+        Ok(CteEntry { name: ident_value(&cte.alias.name), columns, tables, standing: CteStanding::Known })
     }
 
     /// ORDER BY, LIMIT, OFFSET, FETCH, FOR UPDATE. True: the number of rows is limited.
@@ -151,7 +162,7 @@ impl Walk<'_> {
                     (Some(left), Some(right)) if left.len() == right.len() => Some(both(left, &right)),
                     _ => None,
                 };
-                Ok(QueryShape { total: false, single_row: false, columns })
+                Ok(QueryShape { total: false, single_row: false, sure: false, columns })
             }
             SetExpr::Values(values) => self.values(values),
             SetExpr::Insert(Statement::Insert(insert)) => self.insert(insert),
@@ -172,8 +183,18 @@ impl Walk<'_> {
             }
         }
         let width = values.rows.first().map_or(0, |row| row.content.len());
-        let columns = (1..=width).map(|at| OutputColumn { name: format!("column{at}"), kind: Kind::Unknown, total: true });
-        Ok(QueryShape { total: false, single_row: false, columns: Some(columns.collect()) })
+        let columns = (0..width).map(|place| {
+            let cells = values.rows.iter().filter_map(|row| row.content.get(place));
+            let measures: Vec<_> = cells.map(|cell| self.measure(cell)).collect();
+            let kind = measures.first().map_or(Kind::Unknown, |first| first.kind.clone());
+            let same = kind != Kind::Untyped && measures.iter().all(|measure| measure.kind == kind);
+            OutputColumn {
+                name: format!("column{}", place + 1),
+                kind: if same { kind } else { Kind::Unknown },
+                total: measures.iter().all(|measure| measure.total),
+            }
+        });
+        Ok(QueryShape { total: false, single_row: false, sure: false, columns: Some(columns.collect()) })
     }
 
     /// Reads a SELECT and leaves its level on the stack.
@@ -195,12 +216,16 @@ impl Walk<'_> {
         if is_table {
             self.replace(keyword..keyword + 1, "SELECT * FROM");
         }
+        let touched = self.touched.len();
         self.from(&select.from)?;
-        let mut total = self.join_conditions(&select.from)?;
+        let mut total = self.join_conditions(&select.from, 0)?;
         total &= self.conditions(clauses.where_.clone(), select.selection.as_ref())?;
-        total &= self.grouping(select)?;
+        if let Some(level) = self.levels.last_mut() {
+            level.settled = true;
+        }
+        total &= self.grouping(select, touched)?;
         if let Some(having) = &select.having {
-            self.having(having)?;
+            self.having(clauses.having.clone(), having)?;
             total = false;
         }
         if let Some(Distinct::On(expressions)) = &select.distinct {
@@ -215,16 +240,27 @@ impl Walk<'_> {
         }
         let columns = self.projection(&select.projection)?;
         let plain = matches!(&select.group_by, GroupByExpr::Expressions(list, _) if list.is_empty());
-        let single_row = plain && select.having.is_none() && select.distinct.is_none()
-            && matches!(select.projection.as_slice(), [item] if item_expression(item).is_some_and(is_aggregate_call));
-        Ok(QueryShape { total, single_row, columns })
+        let single_row = plain
+            && select.having.is_none()
+            && select.distinct.is_none()
+            && matches!(select.projection.as_slice(), [item] if item_expression(item).is_some_and(|item| self.is_aggregate_call(item)));
+        let sure =
+            select.projection.iter().all(|item| item_expression(item).is_some_and(|item| self.measure(item).total));
+        Ok(QueryShape { total, single_row, sure, columns })
     }
 
-    fn grouping(&mut self, select: &Select) -> Outcome<bool> {
+    fn grouping(&mut self, select: &Select, touched: usize) -> Outcome<bool> {
         match &select.group_by {
             GroupByExpr::Expressions(expressions, modifiers) if modifiers.is_empty() => {
                 for expression in expressions {
                     self.expression(expression)?;
+                }
+                let is_set = |item: &Expr| matches!(item, Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_));
+                if expressions.iter().any(is_set) {
+                    // The lens makes the tenant column a constant to the planner, which then leaves out a sort by it,
+                    // though grouping sets fill it with NULLs. Behind a fence it is a column like any other.
+                    let lenses = self.touched.get(touched..).unwrap_or_default().to_vec();
+                    self.fence(&lenses);
                 }
                 Ok(expressions.is_empty())
             }
@@ -249,17 +285,27 @@ impl Walk<'_> {
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                     foreign_wildcard(options)?;
                     let entry = self.qualified_wildcard(name)?;
-                    columns = columns.zip(entry).map(|(columns, entry)| [columns, entry].concat());
+                    columns = columns.zip(entry).map(joined);
                 }
                 SelectItem::Wildcard(options) => {
                     foreign_wildcard(options)?;
                     let entries = self.wildcard();
-                    columns = columns.zip(entries).map(|(columns, entries)| [columns, entries].concat());
+                    columns = columns.zip(entries).map(joined);
                 }
                 _ => return Err(not_allowed("this form of output column")),
             }
         }
-        Ok(columns)
+        Ok(columns.filter(|_| !self.expands_rows))
+    }
+
+    fn is_aggregate_call(&self, expression: &Expr) -> bool {
+        match expression {
+            Expr::Function(function) if function.over.is_none() => {
+                let name = function.name.0.last().and_then(|part| part.as_ident()).map(ident_value);
+                name.is_some_and(|name| listed(&name) == Some(Listed::Aggregate)) && self.is_of_this_level(function)
+            }
+            _ => false,
+        }
     }
 
     fn output(&self, name: String, expression: &Expr) -> OutputColumn {
@@ -268,6 +314,11 @@ impl Walk<'_> {
         let total = measure.total || self.holds_aggregate(expression);
         OutputColumn { name, kind: measure.kind, total }
     }
+}
+
+fn joined((mut columns, more): (Vec<OutputColumn>, Vec<OutputColumn>)) -> Vec<OutputColumn> {
+    columns.extend(more);
+    columns
 }
 
 /// What both arms of a set operation agree on.
@@ -286,17 +337,6 @@ pub(in crate::guard) fn item_expression(item: &SelectItem) -> Option<&Expr> {
     }
 }
 
-fn is_aggregate_call(expression: &Expr) -> bool {
-    use crate::guard::function::{Listed, listed};
-    match expression {
-        Expr::Function(function) if function.over.is_none() => {
-            let name = function.name.0.last().and_then(|part| part.as_ident()).map(ident_value);
-            name.is_some_and(|name| listed(&name) == Some(Listed::Aggregate))
-        }
-        _ => false,
-    }
-}
-
 /// The name that PostgreSQL gives to an output column without AS, in the cases that a query above can rely on.
 fn expression_name(expression: &Expr) -> String {
     match expression {
@@ -308,43 +348,4 @@ fn expression_name(expression: &Expr) -> String {
         Expr::Cast { expr, .. } | Expr::Nested(expr) => expression_name(expr),
         _ => "?column?".to_owned(),
     }
-}
-
-/// Parts of a query that only other dialects have.
-fn foreign_query(query: &Query) -> Outcome<()> {
-    let Query {
-        with: _, body: _, order_by: _, limit_clause: _, fetch: _, locks: _, for_clause, settings, format_clause, pipe_operators,
-    } = query;
-    if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
-        return Err(not_allowed("a clause that PostgreSQL does not have"));
-    }
-    Ok(())
-}
-
-fn foreign_select(select: &Select) -> Outcome<()> {
-    let Select {
-        select_token: _, optimizer_hints, distinct: _, select_modifiers, top, top_before_distinct: _, projection: _, exclude,
-        into, from: _, lateral_views, prewhere, selection: _, connect_by, group_by: _, cluster_by, distribute_by,
-        sort_by, having: _, named_window: _, qualify, window_before_qualify: _, value_table_mode, flavor,
-    } = select;
-    if into.is_some() {
-        return Err(not_allowed("SELECT INTO").hint("Use INSERT … SELECT into a table that exists."));
-    }
-    let foreign = !optimizer_hints.is_empty() || select_modifiers.is_some() || top.is_some() || exclude.is_some()
-        || !lateral_views.is_empty() || prewhere.is_some() || !connect_by.is_empty() || !cluster_by.is_empty()
-        || !distribute_by.is_empty() || !sort_by.is_empty() || qualify.is_some() || value_table_mode.is_some()
-        || !matches!(flavor, SelectFlavor::Standard);
-    if foreign {
-        return Err(not_allowed("a clause that PostgreSQL does not have"));
-    }
-    Ok(())
-}
-
-pub(in crate::guard) fn foreign_wildcard(options: &WildcardAdditionalOptions) -> Outcome<()> {
-    let WildcardAdditionalOptions {
-        wildcard_token: _, opt_ilike, opt_exclude, opt_except, opt_replace, opt_rename, opt_alias,
-    } = options;
-    let foreign = opt_ilike.is_some() || opt_exclude.is_some() || opt_except.is_some() || opt_replace.is_some()
-        || opt_rename.is_some() || opt_alias.is_some();
-    if foreign { Err(not_allowed("a clause that PostgreSQL does not have")) } else { Ok(()) }
 }

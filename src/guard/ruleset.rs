@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::catalog::{CATALOG_FORMAT, Catalog, QualifiedName, Relation, RelationKind, TypeKind};
+use crate::catalog::{CATALOG_FORMAT, Catalog, Key, QualifiedName, Reference, Relation, RelationKind, TypeKind};
+use crate::guard::grade::{Target, oracle_keys};
 use crate::guard::tenant_column::TenantType;
 use crate::policy::{KeyOracles, Policy, SensitiveClass, TableKind, TableRule};
 
@@ -16,6 +17,7 @@ pub struct Ruleset {
     functions: HashMap<QualifiedName, Calls>,
     /// Names of all functions outside `pg_catalog`: an unqualified call of one is ambiguous.
     function_names: HashSet<String>,
+    column_names: HashSet<String>,
     /// Operator symbols that somebody has defined anew and that no extension owns.
     redefined_operators: HashSet<String>,
     types: HashMap<QualifiedName, TypeKind>,
@@ -43,7 +45,8 @@ pub(in crate::guard) struct RelationRule {
     pub(in crate::guard) relation: Relation,
     pub(in crate::guard) lens: Lens,
     pub(in crate::guard) sensitive: BTreeMap<String, SensitiveClass>,
-    pub(in crate::guard) key_oracles: KeyOracles,
+    /// Keys that may not be supplied, since they would tell of other tenants' values (`key_oracles = "refuse"`).
+    pub(in crate::guard) refused_keys: Vec<Key>,
     /// Why it may not be written, where it may not.
     pub(in crate::guard) read_only: Option<String>,
 }
@@ -88,6 +91,7 @@ impl Ruleset {
                 Err(found) => diagnostics.extend(found),
             }
         }
+        refuse_key_oracles(policy, &mut relations);
         let functions = compile_functions(policy, catalog, &mut diagnostics);
         if !diagnostics.is_empty() {
             return Err(diagnostics);
@@ -99,6 +103,12 @@ impl Ruleset {
             relations,
             functions,
             function_names: catalog.functions.iter().map(|function| function.name.clone()).collect(),
+            column_names: catalog
+                .relations
+                .iter()
+                .flat_map(|relation| &relation.columns)
+                .map(|column| column.name.clone())
+                .collect(),
             redefined_operators: redefined.map(|operator| operator.name.clone()).collect(),
             types: catalog
                 .types
@@ -139,6 +149,11 @@ impl Ruleset {
     pub(in crate::guard) fn function_on_path(&self, name: &str, arguments: usize) -> Option<QualifiedName> {
         let mut candidates = self.search_path.iter().map(|schema| QualifiedName::new(schema, name));
         candidates.find(|candidate| self.listed_function(candidate, arguments))
+    }
+
+    /// Of any relation of the catalogue, in reach or not.
+    pub(in crate::guard) fn has_column_named(&self, name: &str) -> bool {
+        self.column_names.contains(name)
     }
 
     pub(in crate::guard) fn has_function_named(&self, name: &str) -> bool {
@@ -202,9 +217,35 @@ fn compile_relation(policy: &Policy, relation: &Relation) -> Result<Option<Relat
         relation: relation.clone(),
         lens,
         sensitive: rule.map(|rule| rule.sensitive.clone()).unwrap_or_default(),
-        key_oracles: rule.map(|rule| rule.key_oracles).unwrap_or_default(),
+        refused_keys: Vec::new(),
         read_only,
     }))
+}
+
+/// Finds the keys through which a client could learn of other tenants' values, where the policy refuses them.
+fn refuse_key_oracles(policy: &Policy, relations: &mut HashMap<QualifiedName, RelationRule>) {
+    let target = |reference: &Reference| match relations
+        .get(&QualifiedName::new(&reference.schema, &reference.name))
+        .map(|rule| &rule.lens)
+    {
+        Some(Lens::Scoped(column)) => Target::Scoped(&column.name),
+        Some(Lens::Shared) => Target::Shared,
+        Some(Lens::Undeclared(_)) | None => Target::Unreachable,
+    };
+    let refuses =
+        |name: &QualifiedName| policy.tables.get(name).is_some_and(|rule| rule.key_oracles == KeyOracles::Refuse);
+    let mut refused = Vec::new();
+    for (name, rule) in relations.iter().filter(|(name, _)| refuses(name)) {
+        if let Lens::Scoped(column) = &rule.lens {
+            let keys: Vec<Key> = oracle_keys(&rule.relation, &column.name, &target).cloned().collect();
+            refused.push((name.clone(), keys));
+        }
+    }
+    for (name, keys) in refused {
+        if let Some(rule) = relations.get_mut(&name) {
+            rule.refused_keys = keys;
+        }
+    }
 }
 
 fn tenant_column(relation: &Relation, column: &str, path: &str) -> Result<TenantColumn, Vec<Diagnostic>> {
@@ -250,7 +291,8 @@ fn compile_functions(
     for identity in policy.functions.keys() {
         let name = &identity.function;
         let path = format!("function.\"{name}({})\"", identity.arguments);
-        let overloads = || catalog.functions.iter().filter(|entry| entry.schema == name.schema && entry.name == name.name);
+        let overloads =
+            || catalog.functions.iter().filter(|entry| entry.schema == name.schema && entry.name == name.name);
         if !overloads().any(|entry| entry.arguments == identity.arguments) {
             let message = match overloads().next() {
                 Some(entry) => format!("there is no such function; there is {name}({})", entry.arguments),
@@ -266,7 +308,8 @@ fn compile_functions(
         };
         let unlisted: Vec<_> = overloads().filter(|entry| !is_listed(&entry.arguments)).collect();
         let own = parameters(&identity.arguments);
-        match unlisted.iter().find(|entry| parameters(&entry.arguments) >= own || entry.arguments.contains("VARIADIC")) {
+        match unlisted.iter().find(|entry| parameters(&entry.arguments) >= own || entry.arguments.contains("VARIADIC"))
+        {
             Some(entry) => diagnostics.push(Diagnostic {
                 path,
                 message: format!("a call could also mean {name}({}), which is not listed; list both", entry.arguments),

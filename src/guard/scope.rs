@@ -10,6 +10,10 @@ pub(in crate::guard) struct Level {
     pub(in crate::guard) entries: Vec<Entry>,
     /// While a subquery beside them is read that is not LATERAL.
     pub(in crate::guard) hidden: bool,
+    /// Its FROM and WHERE have been read: what follows is computed on the rows that they leave.
+    pub(in crate::guard) settled: bool,
+    /// A join in parentheses under an alias: part of the FROM clause of the level below.
+    pub(in crate::guard) in_join: bool,
 }
 
 /// One relation in a FROM clause, under the name by which columns refer to it.
@@ -26,6 +30,11 @@ pub(in crate::guard) struct Entry {
     pub(in crate::guard) protection: Protection,
     /// It stands on the side of an outer join that may be filled with NULLs.
     pub(in crate::guard) nullable: bool,
+    /// Relations of this level and of those around it, by level and place, that the query inside refers to: a condition
+    /// on its columns is one on theirs.
+    pub(in crate::guard) lateral: Vec<(usize, usize)>,
+    /// Of a function: the names of its columns that its alias says. Its row may be a value that is no record.
+    pub(in crate::guard) function_columns: Option<Vec<String>>,
     /// Columns of the table's primary key, by their visible names; empty where there is none.
     pub(in crate::guard) primary_key: Vec<String>,
 }
@@ -102,9 +111,7 @@ impl Level {
     pub(in crate::guard) fn entry_named(&self, schema: Option<&str>, relation: &str) -> Option<usize> {
         self.entries.iter().position(|entry| match schema {
             None => entry.name.as_deref() == Some(relation),
-            Some(schema) => {
-                entry.unaliased.as_ref().is_some_and(|name| name.schema == schema && name.name == relation)
-            }
+            Some(schema) => entry.unaliased.as_ref().is_some_and(|name| name.schema == schema && name.name == relation),
         })
     }
 }
@@ -116,8 +123,12 @@ impl Entry {
 
     /// The entry under an alias with or without a list of column names, as `AS t (a, b)` renames the first ones.
     pub(in crate::guard) fn aliased(mut self, name: String, columns: &[String]) -> Self {
-        self.name = Some(name);
+        self.name = Some(name.clone());
         self.unaliased = None;
+        if let Some(own) = self.function_columns.as_mut() {
+            own.push(name.clone());
+            own.extend_from_slice(columns);
+        }
         let mut renames = Vec::new();
         if let Some(own) = self.columns.as_mut() {
             for (column, new) in own.iter_mut().zip(columns) {

@@ -7,18 +7,43 @@ use crate::sql::{DiscardKind, SessionStatement, SettingValue};
 
 /// Settings that change the form of answers, or only this session's own transactions.
 const FREE: &[&str] = &[
-    "application_name", "bytea_output", "datestyle", "default_transaction_deferrable",
-    "default_transaction_isolation", "default_transaction_read_only", "extra_float_digits",
-    "idle_in_transaction_session_timeout", "idle_session_timeout", "intervalstyle", "lock_timeout",
-    "statement_timeout", "timezone", "transaction_deferrable", "transaction_isolation", "transaction_read_only",
+    "application_name",
+    "bytea_output",
+    "datestyle",
+    "default_transaction_deferrable",
+    "default_transaction_isolation",
+    "default_transaction_read_only",
+    "extra_float_digits",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "intervalstyle",
+    "lock_timeout",
+    "statement_timeout",
+    "timezone",
+    "transaction_deferrable",
+    "transaction_isolation",
+    "transaction_read_only",
     "xmloption",
 ];
 
 /// Settings that may be shown beside those: they say what server this is.
 const SHOWN: &[&str] = &[
-    "client_encoding", "client_min_messages", "default_text_search_config", "integer_datetimes", "lc_collate",
-    "lc_ctype", "lc_messages", "lc_monetary", "lc_numeric", "lc_time", "max_identifier_length", "search_path",
-    "server_encoding", "server_version", "server_version_num", "standard_conforming_strings",
+    "client_encoding",
+    "client_min_messages",
+    "default_text_search_config",
+    "integer_datetimes",
+    "lc_collate",
+    "lc_ctype",
+    "lc_messages",
+    "lc_monetary",
+    "lc_numeric",
+    "lc_time",
+    "max_identifier_length",
+    "search_path",
+    "server_encoding",
+    "server_version",
+    "server_version_num",
+    "standard_conforming_strings",
 ];
 
 pub(in crate::guard) fn session_statement(walk: &Walk<'_>, statement: &SessionStatement) -> Outcome<StatementClass> {
@@ -76,6 +101,8 @@ fn set(walk: &Walk<'_>, name: &str, value: &SettingValue) -> Outcome<StatementCl
         // The value that the session began with, which Partywall has set.
         SettingValue::Default if SHOWN.contains(&name) => return Ok(StatementClass::Setting),
         SettingValue::Default => return Err(setting_refused(name)),
+        // Names of schemas differ by case.
+        SettingValue::Values(values) if name == "search_path" => values.clone(),
         SettingValue::Values(values) => values.iter().map(|value| value.to_ascii_lowercase()).collect(),
     };
     let one = match values.as_slice() {
@@ -90,7 +117,9 @@ fn set(walk: &Walk<'_>, name: &str, value: &SettingValue) -> Outcome<StatementCl
         "client_min_messages" => matches!(one, "notice" | "warning" | "error"),
         // It is pinned: names are resolved here before the server sees them.
         "search_path" => {
-            let own: Vec<&str> = values.iter().map(String::as_str).filter(|schema| !matches!(*schema, "$user" | "pg_catalog")).collect();
+            // PostgreSQL's own schema comes first, said or unsaid; behind another it would lose to it.
+            let own = values.strip_prefix(&["pg_catalog".to_owned()]).unwrap_or(&values);
+            let own = own.iter().map(String::as_str).filter(|schema| *schema != "$user");
             walk.ruleset.search_path().iter().map(String::as_str).eq(own)
         }
         _ => return Err(setting_refused(name)),

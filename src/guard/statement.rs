@@ -2,14 +2,14 @@
 
 use sqlparser::ast::Statement as Tree;
 
-use crate::guard::from::not_allowed;
 use crate::guard::decision::{CopyIn, Decision, Facts, Forward, GuardedSql, StatementClass, StatementFacts};
+use crate::guard::from::not_allowed;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::Ruleset;
 use crate::guard::verify::verify;
 use crate::guard::walk::{Outcome, Walk};
 use crate::guard::{Protocol, Request, setting};
-use crate::sql::{Body, ReadError, ReadErrorKind, Script, Statement, TokenKind, normalize, with_script};
+use crate::sql::{Body, ReadError, ReadErrorKind, Script, Statement, TokenKind, Tokens, normalize, with_script};
 
 /// Decides one text of SQL for one identity.
 pub fn decide(ruleset: &Ruleset, request: &Request<'_>) -> Decision {
@@ -27,9 +27,7 @@ fn decide_script(ruleset: &Ruleset, request: &Request<'_>, script: &Script<'_>) 
         .and_then(|()| operators(ruleset, script))
         .and_then(|()| statements(&mut walk, script, &mut facts));
     match outcome.and_then(|copy_in| finish(&walk, copy_in)) {
-        Ok((sql, copy_in)) => {
-            Decision::Forward(Forward { sql, facts, parameter_checks: walk.checks, copy_in })
-        }
+        Ok((sql, copy_in)) => Decision::Forward(Forward { sql, facts, parameter_checks: walk.checks, copy_in }),
         Err(rejection) => Decision::Reject { rejection, facts },
     }
 }
@@ -65,13 +63,21 @@ fn parameter_types(request: &Request<'_>) -> Outcome<()> {
 fn operators(ruleset: &Ruleset, script: &Script<'_>) -> Outcome<()> {
     let tokens = &script.tokens;
     for at in 0..tokens.len() {
+        if let Some(symbol) = meant_by_word(tokens, at).iter().find(|symbol| ruleset.operator_is_redefined(symbol)) {
+            let word = tokens.text(at).to_ascii_uppercase();
+            return Err(Rejection::new(Code::OperatorNotAllowed, format!("{word} is not allowed here"))
+                .detail(format!("It stands for operator {symbol}, of which the database defines one of its own."))
+                .hint(format!("Write OPERATOR(pg_catalog.{symbol})."))
+                .at(Some(tokens.position(at))));
+        }
         if tokens.kind(at) != Some(TokenKind::Operator) {
             continue;
         }
         let symbol = tokens.text(at);
         // `OPERATOR(schema.symbol)`
         let qualified = at >= 2 && tokens.kind(at - 1) == Some(TokenKind::Dot);
-        let refused = if qualified { !tokens.is_word(at - 2, "pg_catalog") } else { ruleset.operator_is_redefined(symbol) };
+        let refused =
+            if qualified { !tokens.is_word(at - 2, "pg_catalog") } else { ruleset.operator_is_redefined(symbol) };
         if refused && !(symbol == "*" && tokens.kind(at - 1) == Some(TokenKind::Dot)) {
             return Err(Rejection::new(Code::OperatorNotAllowed, format!("operator {symbol} is not allowed"))
                 .detail("The database defines an operator of that name which could be meant.")
@@ -80,6 +86,27 @@ fn operators(ruleset: &Ruleset, script: &Script<'_>) -> Outcome<()> {
         }
     }
     Ok(())
+}
+
+/// Operators that the grammar looks up by their bare symbol for a word.
+fn meant_by_word(tokens: &Tokens<'_>, at: usize) -> &'static [&'static str] {
+    let Some(TokenKind::Word) = tokens.kind(at) else { return &[] };
+    if tokens.keyword(at).is_none()
+        || at.checked_sub(1).is_some_and(|before| tokens.kind(before) == Some(TokenKind::Dot))
+    {
+        return &[];
+    }
+    let is = |word: &str| tokens.is_word(at, word);
+    match () {
+        () if is("in") && tokens.kind(at + 1) == Some(TokenKind::LeftParen) => &["=", "<>"],
+        () if is("between") => &["<", "<=", ">=", ">"],
+        () if is("like") => &["~~", "!~~"],
+        () if is("ilike") => &["~~*", "!~~*"],
+        () if is("similar") => &["~", "!~"],
+        () if is("nullif") || (is("case") && !tokens.is_word(at + 1, "when")) => &["="],
+        () if is("distinct") && tokens.is_word(at + 1, "from") => &["="],
+        () => &[],
+    }
 }
 
 fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Outcome<CopyIn> {
@@ -117,11 +144,26 @@ fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<(StatementClass, C
         }
         Body::Other(words) => {
             return Err(Rejection::new(Code::StatementNotAllowed, format!("{words} is not allowed"))
-                .detail("Only queries, changes of rows, COPY, transactions and harmless settings pass through Partywall.")
-                .hint("Connect to the database itself, as its owner, for changes of the schema and for administration."));
+                .detail(
+                    "Only queries, changes of rows, COPY, transactions and harmless settings pass through Partywall.",
+                )
+                .hint(instead(words)));
         }
     };
     Ok((class, CopyIn::Unchanged))
+}
+
+/// What to do instead of a statement that is not let through.
+fn instead(words: &str) -> &'static str {
+    match words.split(' ').next().unwrap_or_default() {
+        "PREPARE" | "EXECUTE" => "Use the driver's own prepared statements, which do not need SQL.",
+        "DECLARE" | "FETCH" | "MOVE" => "Let the driver fetch the result in parts, or read it with LIMIT and a key.",
+        "EXPLAIN" => "Ask who keeps the policy: partywall explain shows what is sent, the database its plan.",
+        "TRUNCATE" => "Use DELETE.",
+        "CALL" | "DO" => "Call a function that the policy lists.",
+        "LOCK" => "Use SELECT … FOR UPDATE on the rows concerned.",
+        _ => "Connect to the database itself, as its owner, for changes of the schema and for administration.",
+    }
 }
 
 impl Walk<'_> {

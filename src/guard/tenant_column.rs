@@ -48,9 +48,9 @@ impl TenantType {
         match self {
             Self::Text | Self::Varchar => Some(TenantValue::Text(text.to_owned())),
             Self::Uuid => parse_uuid(text).map(TenantValue::Uuid),
-            Self::Int2 => text.parse::<i16>().ok().map(|number| TenantValue::Integer(number.into())),
-            Self::Int4 => text.parse::<i32>().ok().map(|number| TenantValue::Integer(number.into())),
-            Self::Int8 => text.parse::<i64>().ok().map(TenantValue::Integer),
+            Self::Int2 => integer(text, i16::MIN.into(), i16::MAX.into()),
+            Self::Int4 => integer(text, i32::MIN.into(), i32::MAX.into()),
+            Self::Int8 => integer(text, i64::MIN, i64::MAX),
         }
     }
 }
@@ -94,12 +94,17 @@ pub(in crate::guard) fn reference(alias: &str, column: &str) -> String {
     format!("{}.{}", quote_identifier(alias), quote_identifier(column))
 }
 
+/// In PostgreSQL's own spelling only: `007` is another tenant than `7`, or none.
+fn integer(text: &str, min: i64, max: i64) -> Option<TenantValue> {
+    let number: i64 = text.parse().ok()?;
+    (number.to_string() == text && (min..=max).contains(&number)).then_some(TenantValue::Integer(number))
+}
+
 /// 8-4-4-4-12 or 32 hexadecimal digits, either case.
 fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     let plain = text.len() == 32;
     let hyphens_at = |at: usize| matches!(at, 8 | 13 | 18 | 23);
-    let well_formed = text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| (byte == b'-') == hyphens_at(at));
+    let well_formed = text.len() == 36 && text.bytes().enumerate().all(|(at, byte)| (byte == b'-') == hyphens_at(at));
     if !plain && !well_formed {
         return None;
     }

@@ -3,12 +3,15 @@
 //! A condition that is not total may run on another tenant's row before the tenant's filter does: the planner orders
 //! conditions by cost, not by where they stand. Its error would tell of that row. Total ones are left as they are.
 
-use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Query, UnaryOperator, Value};
+use sqlparser::ast::{
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Query, UnaryOperator, Value,
+};
 
+use crate::guard::clock::{is_clock, is_short_interval};
 use crate::guard::function::{Listed, listed, total_result};
 use crate::guard::kind::Kind;
 use crate::guard::scope::{ColumnName, resolve};
-use crate::guard::walk::Walk;
+use crate::guard::walk::{QueryShape, Walk};
 use crate::sql::ident_value;
 
 /// What an expression gives, and whether computing it can fail.
@@ -25,6 +28,11 @@ impl Measure {
 
     fn partial(kind: Kind) -> Self {
         Self { kind, total: false }
+    }
+
+    /// A literal of a type. Of a type that is not known, such as a domain, it may be checked again for each row.
+    fn literal(kind: Kind) -> Self {
+        Self { total: kind != Kind::Unknown, kind }
     }
 
     fn unknown() -> Self {
@@ -44,7 +52,7 @@ impl Walk<'_> {
             },
             Expr::Value(value) => self.measure_value(&value.value),
             // The type's input function runs while the statement is analysed, before any row is met.
-            Expr::TypedString(typed) => Measure::total(Kind::of_data_type(&typed.data_type)),
+            Expr::TypedString(typed) => Measure::literal(Kind::of_data_type(&typed.data_type)),
             Expr::Interval(interval) => match interval.value.as_ref() {
                 Expr::Value(_) => Measure::total(Kind::Interval),
                 _ => Measure::partial(Kind::Interval),
@@ -65,13 +73,16 @@ impl Walk<'_> {
                 self.comparison(left, right, Kind::equality_is_total)
             }
             Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
+            // Each operand is measured once: they may be as deep as the statement.
             Expr::Between { expr, low, high, .. } => {
-                let low = self.comparison(expr, low, Kind::order_is_total);
-                let high = self.comparison(expr, high, Kind::order_is_total);
-                Measure { kind: Kind::Boolean, total: low.total && high.total }
+                let measures = self.row(expr);
+                let total =
+                    [low, high].into_iter().all(|bound| compare(&measures, &self.row(bound), Kind::order_is_total));
+                Measure { kind: Kind::Boolean, total }
             }
             Expr::InList { expr, list, .. } => {
-                let total = list.iter().all(|item| self.comparison(expr, item, Kind::equality_is_total).total);
+                let measures = self.row(expr);
+                let total = list.iter().all(|item| compare(&measures, &self.row(item), Kind::equality_is_total));
                 Measure { kind: Kind::Boolean, total }
             }
             Expr::Like { any: false, expr, pattern, escape_char: None, .. }
@@ -80,7 +91,12 @@ impl Walk<'_> {
                 self.quantified(left, compare_op, right)
             }
             Expr::Exists { subquery, .. } => {
-                Measure { kind: Kind::Boolean, total: self.shape(subquery).is_some_and(|shape| shape.total) }
+                // Its output is computed only where it can give several rows for one, which no total expression does.
+                let outputs = |shape: &QueryShape| {
+                    shape.columns.as_ref().is_some_and(|columns| columns.iter().all(|column| column.total))
+                };
+                let total = self.shape(subquery).is_some_and(|shape| shape.total && outputs(shape));
+                Measure { kind: Kind::Boolean, total }
             }
             Expr::InSubquery { expr, subquery, .. } => self.in_subquery(expr, subquery),
             Expr::Subquery(query) => self.scalar_subquery(query),
@@ -109,7 +125,10 @@ impl Walk<'_> {
 
     fn measure_value(&self, value: &Value) -> Measure {
         match value {
-            Value::Number(..) => Measure::total(Kind::Number),
+            // A number with a fraction takes the other side's type.
+            Value::Number(number, _) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Measure::total(Kind::Integer)
+            }
             Value::Boolean(_) => Measure::total(Kind::Boolean),
             Value::Placeholder(name) => {
                 let number = name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()).unwrap_or(0);
@@ -140,7 +159,7 @@ impl Walk<'_> {
                     B::LongArrow => Kind::Text,
                     _ => Kind::Boolean,
                 };
-                let key = matches!(right.kind, Kind::Untyped | Kind::Text | Kind::Number | Kind::Jsonb);
+                let key = matches!(right.kind, Kind::Untyped | Kind::Text | Kind::Integer | Kind::Jsonb);
                 Measure { kind, total: left.total && right.total && left.kind == Kind::Jsonb && key }
             }
             // Two texts at most double in length; the server's limit of 1 GB cannot be met by columns alone.
@@ -151,27 +170,26 @@ impl Walk<'_> {
                 Measure { kind: if both { Kind::Text } else { Kind::Unknown }, total: false }
             }
             // Arithmetic overflows. Around `now()` and an interval literal it does so before any row is met.
-            B::Plus | B::Minus if is_clock(left) && matches!(right, Expr::Interval(interval) if matches!(interval.value.as_ref(), Expr::Value(_))) => {
-                Measure::total(Kind::TimestampTz)
-            }
+            B::Plus | B::Minus if is_clock(left) && is_short_interval(right) => Measure::total(Kind::TimestampTz),
             B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo => {
                 let (left, right) = (self.measure(left), self.measure(right));
-                let number = left.kind == Kind::Number && matches!(right.kind, Kind::Number | Kind::Untyped);
-                Measure::partial(if number { Kind::Number } else { Kind::Unknown })
+                let number = is_number(&left.kind) && (left.kind == right.kind || right.kind == Kind::Untyped);
+                Measure::partial(if number { left.kind } else { Kind::Unknown })
             }
             _ => Measure::unknown(),
         }
     }
 
     fn comparison(&self, left: &Expr, right: &Expr, is_total: fn(&Kind, &Kind) -> bool) -> Measure {
-        if let (Expr::Tuple(left), Expr::Tuple(right)) = (left, right) {
-            let pairs = left.iter().zip(right);
-            let total = left.len() == right.len()
-                && pairs.into_iter().all(|(left, right)| self.comparison(left, right, is_total).total);
-            return Measure { kind: Kind::Boolean, total };
+        Measure { kind: Kind::Boolean, total: compare(&self.row(left), &self.row(right), is_total) }
+    }
+
+    /// The operands of a comparison of rows, or the one of another.
+    fn row(&self, expression: &Expr) -> Vec<Measure> {
+        match expression {
+            Expr::Tuple(elements) => elements.iter().map(|element| self.measure(element)).collect(),
+            other => vec![self.measure(other)],
         }
-        let (left, right) = (self.measure(left), self.measure(right));
-        Measure { kind: Kind::Boolean, total: left.total && right.total && is_total(&left.kind, &right.kind) }
     }
 
     /// A pattern fails only where it ends with an escape, which a literal lets us see beforehand.
@@ -221,7 +239,7 @@ impl Walk<'_> {
         let total = match columns {
             [column] => {
                 shape.is_some_and(|shape| shape.total)
-                    && column.total
+                    && shape.is_some_and(|shape| shape.sure)
                     && left.total
                     && left.kind.equality_is_total(&column.kind)
             }
@@ -235,7 +253,7 @@ impl Walk<'_> {
         let columns = shape.and_then(|shape| shape.columns.as_deref()).unwrap_or_default();
         match (columns, shape) {
             ([column], Some(shape)) => {
-                let total = shape.total && shape.single_row && column.total && column.kind != Kind::Unknown;
+                let total = shape.total && shape.single_row && shape.sure && column.kind != Kind::Unknown;
                 Measure { kind: column.kind.clone(), total }
             }
             _ => Measure::unknown(),
@@ -247,14 +265,15 @@ impl Walk<'_> {
         let total = match inner {
             // A literal is read while the statement is analysed; an undeclared parameter takes the type itself.
             Expr::Value(value) => match &value.value {
+                _ if *target == Kind::Unknown => false,
                 Value::Placeholder(_) => measure.kind == Kind::Untyped || measure.kind == *target,
-                Value::Number(..) => *target == Kind::Number || *target == Kind::Text,
+                Value::Number(..) => is_number(target) || *target == Kind::Text,
                 _ => measure.kind == Kind::Untyped || measure.kind == *target,
             },
             _ => {
                 // To text by output functions, which cannot fail. `varchar(3)` cuts, by an explicit cast.
-                let to_text = *target == Kind::Text
-                    && !matches!(measure.kind, Kind::Unknown | Kind::Array(_) | Kind::Enum(_));
+                let to_text =
+                    *target == Kind::Text && !matches!(measure.kind, Kind::Unknown | Kind::Array(_) | Kind::Enum(_));
                 let same = measure.kind == *target && matches!(target, Kind::Boolean | Kind::Uuid | Kind::Date);
                 measure.total && (to_text || same)
             }
@@ -281,7 +300,7 @@ impl Walk<'_> {
         };
         let count = matches!(name.as_str(), "count");
         let Some(arguments) = arguments else {
-            let kind = if count { Kind::Number } else { Kind::Unknown };
+            let kind = if count { Kind::Integer } else { Kind::Unknown };
             return Measure { kind, total: count };
         };
         if matches!(name.as_str(), "current_date") {
@@ -302,9 +321,9 @@ impl Walk<'_> {
                 None => Measure::unknown(),
             },
             (Some(Listed::Aggregate), [kind]) => match name.as_str() {
-                "count" => Measure { kind: Kind::Number, total },
+                "count" => Measure { kind: Kind::Integer, total },
                 "min" | "max" => Measure { kind: kind.clone(), total },
-                "sum" | "avg" if *kind == Kind::Number => Measure::partial(Kind::Number),
+                "sum" | "avg" if is_number(kind) => Measure::partial(Kind::Unknown),
                 _ => Measure::unknown(),
             },
             _ => Measure::unknown(),
@@ -315,43 +334,19 @@ impl Walk<'_> {
     fn one_of<'e>(&self, mut expressions: impl Iterator<Item = &'e Expr>) -> Option<Kind> {
         expressions.try_fold(Kind::Untyped, |kind, expression| {
             let measure = self.measure(expression);
-            let fits = measure.total && (kind == Kind::Untyped || measure.kind == kind || measure.kind == Kind::Untyped);
+            let fits =
+                measure.total && (kind == Kind::Untyped || measure.kind == kind || measure.kind == Kind::Untyped);
             let known = if kind == Kind::Untyped { measure.kind } else { kind };
             (fits && known != Kind::Unknown).then_some(known)
         })
     }
-
-    /// An aggregate of this level stands in the expression: it is computed above every filter.
-    pub(in crate::guard) fn holds_aggregate(&self, expression: &Expr) -> bool {
-        match expression {
-            Expr::Function(function) if function.over.is_none() => {
-                let name = function.name.0.last().and_then(|part| part.as_ident()).map(ident_value);
-                let is_aggregate = name.is_some_and(|name| listed(&name) == Some(Listed::Aggregate));
-                let arguments = match &function.args {
-                    FunctionArguments::List(list) => list.args.as_slice(),
-                    _ => &[],
-                };
-                is_aggregate
-                    || arguments.iter().any(|argument| match argument {
-                        FunctionArg::Unnamed(FunctionArgExpr::Expr(inner)) => self.holds_aggregate(inner),
-                        _ => false,
-                    })
-            }
-            Expr::Nested(inner) | Expr::Cast { expr: inner, .. } | Expr::UnaryOp { expr: inner, .. } => {
-                self.holds_aggregate(inner)
-            }
-            Expr::BinaryOp { left, right, .. } => self.holds_aggregate(left) || self.holds_aggregate(right),
-            _ => false,
-        }
-    }
 }
 
-fn is_clock(expression: &Expr) -> bool {
-    match expression {
-        Expr::Function(function) => {
-            let name = function.name.0.last().and_then(|part| part.as_ident()).map(ident_value);
-            matches!(name.as_deref(), Some("now" | "current_timestamp"))
-        }
-        _ => false,
-    }
+fn compare(left: &[Measure], right: &[Measure], is_total: fn(&Kind, &Kind) -> bool) -> bool {
+    let pair = |(left, right): (&Measure, &Measure)| left.total && right.total && is_total(&left.kind, &right.kind);
+    left.len() == right.len() && left.iter().zip(right).all(pair)
+}
+
+fn is_number(kind: &Kind) -> bool {
+    matches!(kind, Kind::Integer | Kind::Numeric | Kind::Float)
 }

@@ -6,16 +6,18 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, Ident, LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, Statement as Tree,
-    TableFactor, TableObject, TableWithJoins, Value, Visit, Visitor,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Insert, LimitClause, ObjectName,
+    Query, Select, SelectItem, SetExpr, Statement as Tree, TableFactor, TableObject, TableWithJoins, Value, Visit,
+    Visitor,
 };
 
 use crate::catalog::QualifiedName;
 use crate::guard::decision::GuardedSql;
+use crate::guard::query::item_expression;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, Ruleset, TenantColumn};
 use crate::guard::walk::Outcome;
-use crate::sql::{Body, Script, TextLimits, ident_value, with_script};
+use crate::sql::{Body, ReadErrorKind, Script, TextLimits, ident_value, with_script};
 use crate::tenant::TenantId;
 
 /// Limits of the text as sent: it is longer and deeper than the client's by what the guard has put in.
@@ -30,6 +32,10 @@ pub(in crate::guard) fn verify(ruleset: &Ruleset, tenant: Option<&TenantId>, sql
             Body::Empty | Body::Session(_) => Ok(()),
             Body::Other(_) => Err(disagree("a statement of another kind")),
         }),
+        Err(error) if error.kind == ReadErrorKind::TooLarge => {
+            Err(Rejection::new(Code::StatementTooLarge, "the statement is too large once it is guarded")
+                .hint("Split it."))
+        }
         Err(error) => Err(disagree(&error.message)),
     })
 }
@@ -148,9 +154,9 @@ impl Visitor for Check<'_> {
                 sqlparser::ast::FromTable::WithoutKeyword(_) => false,
             },
             Tree::Insert(insert) => match &insert.table {
-                TableObject::TableName(name) => self.scoped(name).is_some_and(|column| {
-                    insert.columns.iter().any(|listed| last(listed) == Some(column.name.clone()))
-                }),
+                TableObject::TableName(name) => {
+                    self.scoped(name).is_some_and(|column| self.gives_tenant(insert, column))
+                }
                 _ => false,
             },
             _ => false,
@@ -178,7 +184,8 @@ impl Check<'_> {
     /// `SELECT <columns> FROM schema.table WHERE column OPERATOR(pg_catalog.=) '<tenant>'::… [OFFSET 0]`, and no more.
     fn is_lens(&self, query: &Query) -> bool {
         let SetExpr::Select(select) = query.body.as_ref() else { return false };
-        let no_more = query.with.is_none() && query.order_by.is_none() && query.fetch.is_none() && query.locks.is_empty();
+        let no_more =
+            query.with.is_none() && query.order_by.is_none() && query.fetch.is_none() && query.locks.is_empty();
         let offset = match &query.limit_clause {
             None => true,
             Some(LimitClause::LimitOffset { limit: None, offset: Some(_), .. }) => true,
@@ -188,15 +195,20 @@ impl Check<'_> {
     }
 
     fn is_lens_select(&self, select: &Select) -> bool {
-        let ([TableWithJoins { relation, joins }], Some(selection)) = (select.from.as_slice(), &select.selection) else {
+        let ([TableWithJoins { relation, joins }], Some(selection)) = (select.from.as_slice(), &select.selection)
+        else {
             return false;
         };
         let TableFactor::Table { name, alias: None, args: None, .. } = relation else { return false };
         let Some(column) = self.scoped(name) else { return false };
-        let plain = select.projection.iter().all(|item| {
-            matches!(item, SelectItem::Wildcard(_) | SelectItem::UnnamedExpr(Expr::Identifier(_)))
-        });
-        joins.is_empty() && plain && select.having.is_none() && select.distinct.is_none()
+        let plain = select
+            .projection
+            .iter()
+            .all(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::UnnamedExpr(Expr::Identifier(_))));
+        joins.is_empty()
+            && plain
+            && select.having.is_none()
+            && select.distinct.is_none()
             && self.is_predicate(selection, None, column)
     }
 
@@ -205,12 +217,93 @@ impl Check<'_> {
         let Some(column) = self.scoped(name) else { return false };
         let visible = alias.as_ref().map(|alias| ident_value(&alias.name)).or_else(|| last(name));
         let first = match selection {
-            Some(Expr::BinaryOp { left, op: BinaryOperator::And, right }) if matches!(right.as_ref(), Expr::Nested(_)) => {
+            Some(Expr::BinaryOp { left, op: BinaryOperator::And, right })
+                if matches!(right.as_ref(), Expr::Nested(_)) =>
+            {
                 Some(left.as_ref())
             }
             other => other,
         };
         first.is_some_and(|first| self.is_predicate(first, visible.as_deref(), column))
+    }
+
+    /// Every row that an INSERT can bring has the tenant in the tenant column's place.
+    fn gives_tenant(&self, insert: &Insert, column: &TenantColumn) -> bool {
+        let place = insert.columns.iter().position(|listed| last(listed).as_ref() == Some(&column.name));
+        match (place, &insert.source) {
+            (Some(place), Some(source)) => {
+                let is_last = place + 1 == insert.columns.len();
+                self.arm_gives_tenant(&source.body, place, is_last, column)
+            }
+            _ => false,
+        }
+    }
+
+    fn arm_gives_tenant(&self, body: &SetExpr, place: usize, is_last: bool, column: &TenantColumn) -> bool {
+        match body {
+            SetExpr::Values(values) => {
+                values.rows.iter().all(|row| row.content.get(place).is_some_and(|cell| self.is_tenant(cell, column)))
+            }
+            SetExpr::Select(select) => {
+                let plain = select.projection.iter().take(place + 1).all(|item| item_expression(item).is_some());
+                let item =
+                    if plain { select.projection.get(place) } else { select.projection.last().filter(|_| is_last) };
+                let given = item.and_then(item_expression).is_some_and(|expression| self.is_tenant(expression, column));
+                given || self.is_all_of_a_lens(select)
+            }
+            SetExpr::Query(query) => self.arm_gives_tenant(&query.body, place, is_last, column),
+            SetExpr::SetOperation { left, right, .. } => {
+                self.arm_gives_tenant(left, place, is_last, column)
+                    && self.arm_gives_tenant(right, place, is_last, column)
+            }
+            _ => false,
+        }
+    }
+
+    /// `SELECT * FROM <lens>`.
+    fn is_all_of_a_lens(&self, select: &Select) -> bool {
+        match (select.projection.as_slice(), select.from.as_slice()) {
+            (
+                [SelectItem::Wildcard(_)],
+                [TableWithJoins { relation: TableFactor::Derived { subquery, .. }, joins }],
+            ) => joins.is_empty() && self.is_lens(subquery),
+            _ => false,
+        }
+    }
+
+    /// The tenant's literal; `COALESCE(<literal>, …)`; `CASE WHEN … THEN <literal> END`.
+    fn is_tenant(&self, expression: &Expr, column: &TenantColumn) -> bool {
+        match expression {
+            Expr::Cast { .. } => self.is_literal(expression, column),
+            Expr::Nested(inner) => self.is_tenant(inner, column),
+            Expr::Case { operand: None, conditions, else_result: None, .. } => {
+                matches!(conditions.as_slice(), [case] if self.is_literal(&case.result, column))
+            }
+            Expr::Function(function) if last(&function.name).as_deref() == Some("coalesce") => match &function.args {
+                FunctionArguments::List(list) => match list.args.first() {
+                    Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(first))) => self.is_literal(first, column),
+                    _ => false,
+                },
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// `'<tenant>'::type`.
+    fn is_literal(&self, expression: &Expr, column: &TenantColumn) -> bool {
+        let value = self.tenant.and_then(|tenant| column.column_type.value(tenant));
+        let literal = match expression {
+            Expr::Cast { expr, .. } => match expr.as_ref() {
+                Expr::Value(literal) => match &literal.value {
+                    Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => Some(text),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        };
+        value.zip(literal).is_some_and(|(value, literal)| value.as_text() == *literal)
     }
 
     fn is_predicate(&self, expression: &Expr, relation: Option<&str>, column: &TenantColumn) -> bool {
@@ -224,19 +317,7 @@ impl Check<'_> {
             _ => return false,
         };
         let expected: Vec<&str> = relation.into_iter().chain([column.name.as_str()]).collect();
-        let value = self.tenant.and_then(|tenant| column.column_type.value(tenant));
-        let right = match right.as_ref() {
-            Expr::Cast { expr, .. } => match expr.as_ref() {
-                Expr::Value(literal) => match &literal.value {
-                    Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => Some(text),
-                    _ => None,
-                },
-                _ => None,
-            },
-            _ => None,
-        };
-        operator.as_slice() == ["pg_catalog", "="] && left == expected
-            && value.zip(right).is_some_and(|(value, literal)| value.as_text() == *literal)
+        operator.as_slice() == ["pg_catalog", "="] && left == expected && self.is_literal(right, column)
     }
 }
 

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use crate::catalog::QualifiedName;
+use crate::guard::Request;
 use crate::guard::decision::{Access, LensKind, ObjectAccess, ParameterCheck, TenantValue};
 use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{RelationRule, Ruleset, TenantColumn};
 use crate::guard::scope::{Level, OutputColumn};
 use crate::guard::tenant_column;
-use crate::guard::Request;
-use crate::sql::{EmitError, Edits, Emitted, TokenKind, Tokens, emit, quote_identifier};
+use crate::sql::{Edits, EmitError, Emitted, TokenKind, Tokens, emit, quote_identifier};
 
 pub(in crate::guard) type Outcome<T> = Result<T, Rejection>;
 
@@ -34,6 +34,12 @@ pub(in crate::guard) struct Walk<'a> {
     pub(in crate::guard) queries: HashMap<usize, QueryShape>,
     /// The text holds what the parser's copy of it leaves out, so that no condition is known to be total.
     pub(in crate::guard) unsure: bool,
+    /// USING or NATURAL stands somewhere in the text.
+    pub(in crate::guard) merges_columns: bool,
+    /// `(row).*` stands somewhere in the text, which to the parser is one column.
+    pub(in crate::guard) expands_rows: bool,
+    /// While an ON condition is read: the entries of its level that it can refer to.
+    pub(in crate::guard) joined: Option<(usize, Range<usize>)>,
     /// A data-modifying statement was met.
     pub(in crate::guard) writes: bool,
     edits: Vec<Edit>,
@@ -69,6 +75,15 @@ pub(in crate::guard) struct CteEntry {
     pub(in crate::guard) columns: Option<Vec<OutputColumn>>,
     /// Lenses inside that a condition from outside could be pushed down to.
     pub(in crate::guard) tables: Vec<usize>,
+    pub(in crate::guard) standing: CteStanding,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::guard) enum CteStanding {
+    /// Its query has been read, or is being read.
+    Known,
+    /// A name of a recursive WITH whose query comes later.
+    Ahead { used: bool },
 }
 
 #[derive(Debug, Clone)]
@@ -86,6 +101,8 @@ pub(in crate::guard) struct QueryShape {
     pub(in crate::guard) total: bool,
     /// It has one row at most whatever the data: a lone aggregate without GROUP BY.
     pub(in crate::guard) single_row: bool,
+    /// Its output expressions, aggregates included, can fail on no row.
+    pub(in crate::guard) sure: bool,
     pub(in crate::guard) columns: Option<Vec<OutputColumn>>,
 }
 
@@ -104,6 +121,13 @@ impl<'a> Walk<'a> {
             references: Vec::new(),
             queries: HashMap::new(),
             unsure: holds_what_the_tree_does_not_show(tokens),
+            merges_columns: (0..tokens.len()).any(|at| tokens.is_word(at, "using") || tokens.is_word(at, "natural")),
+            expands_rows: (2..tokens.len()).any(|at| {
+                tokens.is_operator(at, "*")
+                    && tokens.kind(at - 1) == Some(TokenKind::Dot)
+                    && matches!(tokens.kind(at - 2), Some(TokenKind::RightParen | TokenKind::RightBracket))
+            }),
+            joined: None,
             writes: false,
             edits: Vec::new(),
         }
@@ -216,11 +240,7 @@ pub(in crate::guard) fn quote_name(name: &QualifiedName) -> String {
 pub(in crate::guard) fn table_columns(rule: &RelationRule, ruleset: &Ruleset) -> Vec<OutputColumn> {
     let columns = rule.relation.columns.iter();
     columns
-        .map(|column| OutputColumn {
-            name: column.name.clone(),
-            kind: Kind::of_column(column, ruleset),
-            total: true,
-        })
+        .map(|column| OutputColumn { name: column.name.clone(), kind: Kind::of_column(column, ruleset), total: true })
         .collect()
 }
 
@@ -230,7 +250,9 @@ fn holds_what_the_tree_does_not_show(tokens: &Tokens<'_>) -> bool {
         let quantifier = ["any", "some", "all"].into_iter().any(|word| tokens.is_word(at, word))
             && tokens.kind(at + 1) == Some(TokenKind::LeftParen)
             && at > 0;
-        let compares = ["=", "<>", "!=", "<", ">", "<=", ">="].into_iter().any(|symbol| tokens.is_operator(at.saturating_sub(1), symbol));
+        let compares = ["=", "<>", "!=", "<", ">", "<=", ">="]
+            .into_iter()
+            .any(|symbol| tokens.is_operator(at.saturating_sub(1), symbol));
         tokens.is_word(at, "collate") || (quantifier && !compares)
     })
 }

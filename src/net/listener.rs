@@ -42,11 +42,15 @@ impl Listener {
         self.tcp.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
+    /// The next client. An error is ours (no file descriptors left), not one client's.
     pub async fn accept(&self) -> io::Result<Socket> {
         let tcp = async {
-            match &self.tcp {
-                Some(listener) => listener.accept().await.and_then(|(stream, _)| Socket::tcp(stream)),
-                None => pending().await,
+            let Some(listener) = &self.tcp else { return pending().await };
+            loop {
+                match listener.accept().await.and_then(|(stream, _)| Socket::tcp(stream)) {
+                    Err(error) if is_of_one_client(&error) => {}
+                    accepted => return accepted,
+                }
             }
         };
         let unix = async {
@@ -70,6 +74,17 @@ impl Drop for Listener {
             tracing::debug!(path = %path.display(), %error, "cannot remove the Unix socket");
         }
     }
+}
+
+/// A client that is gone before we could look at it.
+fn is_of_one_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::NotConnected
+    )
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {

@@ -93,7 +93,9 @@ impl House {
                 return;
             }
         }
-        let Some(worker) = self.workers.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed)) else {
+        let alive = self.workers.iter().filter(|worker| !worker.arrivals.is_closed());
+        let Some(worker) = alive.min_by_key(|worker| worker.connections.load(Ordering::Relaxed)) else {
+            tracing::error!("all worker threads have ended before their time");
             return;
         };
         let slot = Slot::new(admission, &self.connections, &worker.connections);

@@ -9,11 +9,11 @@ use crate::tenant::Identity;
 
 /// What a decision depends on, beside the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Question<'a> {
-    pub(crate) identity: &'a Identity,
-    pub(crate) sql: &'a str,
-    pub(crate) protocol: Protocol,
-    pub(crate) parameter_types: &'a [u32],
+pub struct Question<'a> {
+    pub identity: &'a Identity,
+    pub sql: &'a str,
+    pub protocol: Protocol,
+    pub parameter_types: &'a [u32],
 }
 
 /// Two generations: the young one takes what is new or asked for again; when it is full, it becomes the old one, and
@@ -22,7 +22,7 @@ pub(crate) struct Question<'a> {
 /// The key is a keyed hash, so that no client can aim at a collision; whoever has the hash must have the same bytes, or
 /// it is another question.
 #[derive(Debug)]
-pub(crate) struct DecisionCache {
+pub struct DecisionCache {
     hasher: RandomState,
     version: u64,
     young: Generation,
@@ -31,9 +31,9 @@ pub(crate) struct DecisionCache {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct CacheLimits {
-    pub(crate) entries_max: usize,
-    pub(crate) bytes_max: usize,
+pub struct CacheLimits {
+    pub entries_max: usize,
+    pub bytes_max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ impl Entry {
 }
 
 impl DecisionCache {
-    pub(crate) fn new(limits: CacheLimits) -> Self {
+    pub fn new(limits: CacheLimits) -> Self {
         Self {
             hasher: RandomState::new(),
             version: 0,
@@ -78,7 +78,7 @@ impl DecisionCache {
     }
 
     /// Forgets everything that was decided under another version of the rules. Returns how many entries went.
-    pub(crate) fn set_version(&mut self, version: u64) -> usize {
+    pub fn set_version(&mut self, version: u64) -> usize {
         if version == self.version {
             return 0;
         }
@@ -89,11 +89,11 @@ impl DecisionCache {
         before
     }
 
-    pub(crate) fn entries(&self) -> usize {
+    pub fn entries(&self) -> usize {
         self.young.entries.len() + self.old.entries.len()
     }
 
-    pub(crate) fn get(&mut self, question: &Question<'_>) -> Option<Arc<Decision>> {
+    pub fn get(&mut self, question: &Question<'_>) -> Option<Arc<Decision>> {
         let hash = self.hasher.hash_one(question);
         if let Some(entry) = self.young.entries.get(&hash) {
             return entry.answers(question).then(|| Arc::clone(&entry.decision));
@@ -108,7 +108,7 @@ impl DecisionCache {
     }
 
     /// `identity` is the question's, shared.
-    pub(crate) fn put(&mut self, question: &Question<'_>, identity: &Arc<Identity>, decision: &Arc<Decision>) {
+    pub fn put(&mut self, question: &Question<'_>, identity: &Arc<Identity>, decision: &Arc<Decision>) {
         let entry = Entry {
             identity: Arc::clone(identity),
             sql: question.sql.into(),
@@ -156,10 +156,7 @@ mod tests {
     use crate::tenant::{LoginName, TenantId};
 
     fn identity(tenant: &str) -> Arc<Identity> {
-        Arc::new(Identity {
-            login: LoginName::parse("app").unwrap(),
-            tenant: Some(TenantId::parse(tenant).unwrap()),
-        })
+        Arc::new(Identity { login: LoginName::parse("app").unwrap(), tenant: Some(TenantId::parse(tenant).unwrap()) })
     }
 
     fn question<'a>(identity: &'a Identity, sql: &'a str) -> Question<'a> {

@@ -15,8 +15,9 @@ use crate::net::stream::{Socket, Stream};
 use crate::proxy::Phase;
 use crate::proxy::cancel::{CancelRegistration, SECRET_BYTES};
 use crate::proxy::clock;
+use crate::proxy::end::End;
 use crate::proxy::entry::{Entered, Entry, random};
-use crate::proxy::pump::{Description, End, Pump};
+use crate::proxy::pump::{Description, Pump};
 use crate::proxy::side::Side;
 use crate::proxy::worker::{Slot, Worker};
 use crate::reload::Snapshot;
@@ -61,14 +62,18 @@ async fn open<'a>(worker: &'a Worker, socket: Socket, slot: &Slot) -> Option<Ope
         _ = phase.wait_for(|phase| *phase != Phase::Serve) => Entered::Gone(None),
     };
     match entered {
-        Entered::Client(authenticated) => match begin(worker, &snapshot, &mut entry, &authenticated).await {
-            Ok(begun) => admit(worker, snapshot, entry, &authenticated, begun).await,
-            Err(refused) => {
-                worker.metrics.session_opened(refused);
-                farewell(entry).await;
-                None
+        Entered::Client(authenticated) => {
+            let name = session_name();
+            worker.audit.record(&Event::auth_ok(&tag(&name, &authenticated, &entry, None), clock::now()));
+            match begin(worker, &snapshot, &mut entry, &authenticated).await {
+                Ok(begun) => admit(worker, snapshot, entry, &authenticated, begun, &name).await,
+                Err(refused) => {
+                    worker.metrics.session_opened(refused);
+                    farewell(entry).await;
+                    None
+                }
             }
-        },
+        }
         Entered::Cancel { process_id, secret } => {
             cancel(worker, process_id, &secret).await;
             None
@@ -151,6 +156,7 @@ async fn admit<'a>(
     mut entry: Entry,
     authenticated: &Authenticated,
     begun: Begun,
+    name: &str,
 ) -> Option<Opened<'a>> {
     let Begun { connected, target, upstream_metrics, upstream_count } = begun;
     let secret: [u8; SECRET_BYTES] = random().ok()?;
@@ -160,8 +166,7 @@ async fn admit<'a>(
     entry.flush().await.ok()?;
 
     let began = clock::now();
-    let tag = tag(Some(authenticated), &entry, Some((&target, &connected)));
-    worker.audit.record(&Event::auth_ok(&tag, began));
+    let tag = tag(name, authenticated, &entry, Some((&target, &connected)));
     worker.audit.record(&Event::session_opened(&tag, &snapshot.policy, began));
     worker.metrics.session_opened(SessionResult::Ok);
     let description = Description {
@@ -216,18 +221,22 @@ fn session_limits(limits: &Limits) -> SessionLimits {
     }
 }
 
+fn session_name() -> String {
+    random::<12>().map_or_else(|_| String::new(), |bytes| bytes.map(|byte| format!("{byte:02x}")).concat())
+}
+
 fn tag(
-    authenticated: Option<&Authenticated>,
+    session: &str,
+    authenticated: &Authenticated,
     entry: &Entry,
     upstream: Option<(&Target, &Connected)>,
 ) -> SessionTag {
-    let session = random::<12>().map_or_else(|_| String::new(), |bytes| bytes.map(|byte| format!("{byte:02x}")).concat());
     SessionTag::new(&SessionDescription {
-        session: &session,
-        tenant: authenticated.and_then(|client| client.identity.tenant.as_ref()),
-        login: authenticated.map(|client| &client.identity.login),
-        application_name: authenticated.map(|client| client.application_name.as_str()),
-        method: authenticated.map(|client| client.method),
+        session,
+        tenant: authenticated.identity.tenant.as_ref(),
+        login: Some(&authenticated.identity.login),
+        application_name: Some(&authenticated.application_name),
+        method: Some(authenticated.method),
         source: entry.source,
         upstream: upstream.map(|(target, connected)| UpstreamDescription {
             name: target.name(),
@@ -308,7 +317,6 @@ async fn close(opened: Opened<'_>, end: End) {
         End::Shutdown => pump.session.handle_shutdown(now),
     }
     pump.record();
-    let fault = fault(&end);
     match &end {
         End::UpstreamClosed => upstream_metrics.failed(UpstreamError::Closed),
         End::Fault(SessionError::Upstream(_)) => upstream_metrics.failed(UpstreamError::Protocol),
@@ -320,6 +328,7 @@ async fn close(opened: Opened<'_>, end: End) {
     }
     tracing::debug!(?end, "a session is over");
     let totals = SessionTotals { duration_us: now.microseconds_since(began), ..pump.totals };
+    let fault = end.fault();
     pump.worker.audit.record(&Event::session_closed(&pump.description.tag, totals, fault, now));
 
     let Pump { mut session, client, upstream, .. } = pump;
@@ -353,19 +362,6 @@ async fn leave_upstream(mut stream: Stream, goodbye: BytesMut) {
     };
     if let Err(error) = said.await {
         tracing::debug!(%error, "the upstream was gone before the good-bye");
-    }
-}
-
-fn fault(end: &End) -> Option<&'static str> {
-    match end {
-        End::Client => None,
-        End::ClientLost(_) => Some("client_lost"),
-        End::UpstreamClosed => Some("upstream_closed"),
-        End::Shutdown => Some("shutdown"),
-        End::Fault(SessionError::Client(_)) => Some("client_protocol"),
-        End::Fault(SessionError::Upstream(_)) => Some("upstream_protocol"),
-        End::Fault(SessionError::Terminated) => None,
-        End::Fault(SessionError::Disagreement(_)) => Some("disagreement"),
     }
 }
 

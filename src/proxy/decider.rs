@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::guard::{self, Code, Decision, Facts, Protocol, Rejection, Request, Ruleset, TextLimits};
+use crate::guard::{self, Code, Decision, Facts, Protocol, Rejection, Request, TextLimits};
 use crate::metrics::Metrics;
 use crate::proxy::cache::{DecisionCache, Question};
 use crate::proxy::clock::Stopwatch;
@@ -68,14 +68,14 @@ impl CachedDecider<'_> {
             parameter_types: question.parameter_types,
             limits: &limits,
         };
-        guarded(ruleset, &request)
+        or_refused(|| guard::decide(ruleset, &request))
     }
 }
 
 /// A panic in the guard refuses the one statement. It is counted with the disagreements, which must stay 0.
-fn guarded(ruleset: &Ruleset, request: &Request<'_>) -> Decision {
-    catch_unwind(AssertUnwindSafe(|| guard::decide(ruleset, request))).unwrap_or_else(|_| {
-        tracing::error!(bytes = request.sql.len(), "the guard panicked; the statement is refused");
+fn or_refused(decide: impl FnOnce() -> Decision) -> Decision {
+    catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
+        tracing::error!("the guard panicked; the statement is refused");
         refuse("internal error while the statement was examined", "This is a fault of Partywall's. Please report it.")
     })
 }
@@ -88,4 +88,17 @@ fn refuse(message: &'static str, hint: &'static str) -> Decision {
 
 fn signed(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_guard_is_a_refusal() {
+        let decision = or_refused(|| panic!("a fault"));
+        let Decision::Reject { rejection, .. } = decision else { panic!("forwarded") };
+        assert_eq!(rejection.code.sqlstate(), "XX000");
+        assert!(!rejection.message.contains("a fault"));
+    }
 }

@@ -12,9 +12,7 @@ use crate::net::stream::{Socket, Stream};
 use crate::net::tls::{HANDSHAKE_RECORD, Negotiation, ServerTls};
 use crate::proxy::worker::Admission;
 use crate::reload::Snapshot;
-use crate::session::handshake::{
-    Authenticated, Connection, Effect, Handshake, Logins, Refusal, TlsOffer, Transport,
-};
+use crate::session::handshake::{Authenticated, Connection, Effect, Handshake, Logins, Refusal, TlsOffer, Transport};
 
 /// Unread bytes of a client that is not in yet. Its longest message may have 65,535.
 const UNREAD_BYTES_MAX: usize = 131_072;
@@ -31,7 +29,10 @@ pub(crate) struct Entry {
 /// How it went. What the client has to be told is in the handshake's output.
 pub(crate) enum Entered {
     Client(Authenticated),
-    Cancel { process_id: u32, secret: Vec<u8> },
+    Cancel {
+        process_id: u32,
+        secret: Vec<u8>,
+    },
     Refused(Refusal),
     /// There are too many clients.
     TooMany,
@@ -42,10 +43,10 @@ pub(crate) enum Entered {
 impl Entry {
     pub(crate) fn new(socket: Socket, snapshot: &Snapshot) -> Self {
         let source = socket.peer_address();
-        let transport = match source {
-            None => Transport::UnixSocket,
-            Some(address) if address.ip().to_canonical().is_loopback() => Transport::Loopback,
-            Some(_) => Transport::Network,
+        let transport = match (&socket, source) {
+            (Socket::Unix(_), _) => Transport::UnixSocket,
+            (Socket::Tcp(_), Some(address)) if address.ip().to_canonical().is_loopback() => Transport::Loopback,
+            (Socket::Tcp(_), _) => Transport::Network,
         };
         let plain_allowed = match (snapshot.config.listen.plain, transport) {
             (_, Transport::UnixSocket) | (Plain::Allow, _) | (Plain::LoopbackOnly, Transport::Loopback) => true,

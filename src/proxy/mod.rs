@@ -6,6 +6,7 @@ mod cancel;
 mod clock;
 mod connection;
 mod decider;
+mod end;
 mod entry;
 mod pump;
 mod side;
@@ -13,6 +14,7 @@ mod worker;
 
 pub use accept::Drained;
 pub use accept::serve;
+pub use cache::{CacheLimits, DecisionCache, Question};
 
 /// How far the end has come. Sent to [`serve`] by who handles signals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,5 @@
 //! One session's bytes, both ways in one future: read, judge, write; never more in memory than one side has not taken.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -15,6 +14,7 @@ use crate::proxy::Phase;
 use crate::proxy::cancel::CancelRegistration;
 use crate::proxy::clock;
 use crate::proxy::decider::CachedDecider;
+use crate::proxy::end::End;
 use crate::proxy::side::{Input, Side};
 use crate::proxy::worker::Worker;
 use crate::reload::Snapshot;
@@ -28,8 +28,8 @@ const CLIENT_OUTPUT_BYTES_MAX: usize = 65_536;
 /// Fewer bytes are copied behind what goes out anyway, rather than written by a call of their own.
 const COPY_BYTES_MAX: usize = 4_096;
 
-/// What one input may have made us write upstream, before the rest of it has to wait.
-const UPSTREAM_OUTPUT_BYTES_MAX: usize = 262_144;
+/// What one input may have made us write to either side, before the rest of it has to wait.
+const INPUT_OUTPUT_BYTES_MAX: usize = 262_144;
 
 /// Who a session is, for the guard, the audit trail and the metrics.
 pub(crate) struct Description {
@@ -77,18 +77,6 @@ enum Writes {
 enum Direction {
     FromClient,
     FromUpstream,
-}
-
-/// Why a session is over.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// The client left.
-    Client,
-    /// The client's connection broke.
-    ClientLost(io::Error),
-    UpstreamClosed,
-    Shutdown,
-    Fault(SessionError),
 }
 
 impl<'a> Pump<'a> {
@@ -189,7 +177,7 @@ impl<'a> Pump<'a> {
     /// The client's next input, if there may be one now.
     fn poll_client(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
         match (self.client_reads, self.upstream_writes) {
-            (Reads::Stalled, _) => {
+            (Reads::Stalled, _) if self.session.client_output().len() <= CLIENT_OUTPUT_BYTES_MAX => {
                 self.client_reads = Reads::Open;
                 Poll::Ready(self.judge_unread(Direction::FromClient, context))
             }
@@ -199,8 +187,7 @@ impl<'a> Pump<'a> {
                 Ok(())
             }),
             (Reads::Open, Writes::Open)
-                if !self.session.holds_client()
-                    && self.session.client_output().len() <= CLIENT_OUTPUT_BYTES_MAX =>
+                if !self.session.holds_client() && self.session.client_output().len() <= CLIENT_OUTPUT_BYTES_MAX =>
             {
                 self.poll_read(Direction::FromClient, context)
             }
@@ -229,26 +216,31 @@ impl<'a> Pump<'a> {
         let input = match side.poll_read(&mut scratch, context) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(input)) => input,
+            Poll::Ready(Err(error)) if direction == Direction::FromClient => {
+                return Poll::Ready(Err(End::ClientLost(error)));
+            }
             // A reset is an end as good as any other.
             Poll::Ready(Err(_)) => Input::End,
         };
-        Poll::Ready(match input {
-            Input::End => self.input_ended(direction),
-            Input::Scratch(bytes) => self.judge(direction, bytes, context).map(|consumed| {
-                let rest = bytes.get(consumed..).unwrap_or_default();
-                if !rest.is_empty() {
-                    self.keep(direction, BytesMut::from(rest));
-                }
-            }),
-            Input::Own(bytes) => self.judge_own(direction, bytes, context),
-        }
-        .and_then(|()| match direction {
-            // The client's next request may have waited for this answer.
-            Direction::FromUpstream if self.client_reads == Reads::Open => {
-                self.judge_unread(Direction::FromClient, context)
+        Poll::Ready(
+            match input {
+                Input::End => self.input_ended(direction),
+                Input::Scratch(bytes) => self.judge(direction, bytes, context).map(|consumed| {
+                    let rest = bytes.get(consumed..).unwrap_or_default();
+                    if !rest.is_empty() {
+                        self.keep(direction, BytesMut::from(rest));
+                    }
+                }),
+                Input::Own(bytes) => self.judge_own(direction, bytes, context),
             }
-            Direction::FromUpstream | Direction::FromClient => Ok(()),
-        }))
+            .and_then(|()| match direction {
+                // The client's next request may have waited for this answer.
+                Direction::FromUpstream if self.client_reads == Reads::Open => {
+                    self.judge_unread(Direction::FromClient, context)
+                }
+                Direction::FromUpstream | Direction::FromClient => Ok(()),
+            }),
+        )
     }
 
     fn judge_unread(&mut self, direction: Direction, context: &mut Context<'_>) -> Result<(), End> {
@@ -259,16 +251,13 @@ impl<'a> Pump<'a> {
         if bytes.is_empty() { Ok(()) } else { self.judge_own(direction, bytes, context) }
     }
 
-    fn judge_own(
-        &mut self,
-        direction: Direction,
-        mut bytes: BytesMut,
-        context: &mut Context<'_>,
-    ) -> Result<(), End> {
+    fn judge_own(&mut self, direction: Direction, mut bytes: BytesMut, context: &mut Context<'_>) -> Result<(), End> {
         let consumed = self.judge(direction, &bytes, context)?;
         bytes.advance(consumed);
-        if !bytes.is_empty() {
-            self.keep(direction, bytes);
+        // A buffer that once was large is not kept for the few bytes at its end.
+        let rest = if consumed > 0 && bytes.len() <= COPY_BYTES_MAX { BytesMut::from(&*bytes) } else { bytes };
+        if !rest.is_empty() {
+            self.keep(direction, rest);
         }
         Ok(())
     }
@@ -287,7 +276,7 @@ impl<'a> Pump<'a> {
         }
         let mut consumed = 0;
         while let Some(rest) = bytes.get(consumed..).filter(|rest| !rest.is_empty()) {
-            if direction == Direction::FromClient && self.session.upstream_output().len() > UPSTREAM_OUTPUT_BYTES_MAX {
+            if direction == Direction::FromClient && self.output_bytes() > INPUT_OUTPUT_BYTES_MAX {
                 self.client_reads = Reads::Stalled;
                 break;
             }
@@ -309,6 +298,10 @@ impl<'a> Pump<'a> {
             self.pass(direction, progress, passed, consumed == bytes.len(), context)?;
         }
         Ok(consumed)
+    }
+
+    fn output_bytes(&mut self) -> usize {
+        self.session.upstream_output().len() + self.session.client_output().len()
     }
 
     fn handle_client(&mut self, bytes: &[u8]) -> Result<Progress, SessionError> {

@@ -163,10 +163,8 @@ pub(crate) fn start(number: usize, shared: Shared, phase: watch::Receiver<Phase>
 impl Worker {
     fn new(shared: Shared, limits: &Limits, phase: watch::Receiver<Phase>) -> Self {
         let Shared { live, metrics, audit, cancel_keys } = shared;
-        let limits = CacheLimits {
-            entries_max: limits.decision_cache_entries_max,
-            bytes_max: limits.decision_cache_bytes_max,
-        };
+        let limits =
+            CacheLimits { entries_max: limits.decision_cache_entries_max, bytes_max: limits.decision_cache_bytes_max };
         Self {
             live,
             metrics,

@@ -42,7 +42,8 @@ pub async fn follow(live: Arc<Live>) {
     }
 }
 
-fn report(outcome: &Refresh) {
+/// Tells the log.
+pub fn report(outcome: &Refresh) {
     match outcome {
         Refresh::Unchanged => {}
         Refresh::Swapped { version } => tracing::info!(version, "rules made for the upstream's schema as it is now"),

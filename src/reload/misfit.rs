@@ -1,8 +1,13 @@
 //! A schema that changed under a policy: what does not fit any more is withdrawn, the rest goes on.
 
+use std::collections::BTreeMap;
+
 use crate::catalog::Catalog;
 use crate::guard::{Diagnostic, Ruleset};
-use crate::policy::{KeyOracles, Policy, TableKind, TableRule, written_name};
+use crate::policy::{KeyOracles, Policy, TableKind, TableRule};
+
+/// Withdrawing a thing can show that another does not fit; this often, and it is given up.
+const ROUNDS_MAX: usize = 4;
 
 /// Rules for a schema that the policy does not fit in places, without those places.
 ///
@@ -11,28 +16,42 @@ use crate::policy::{KeyOracles, Policy, TableKind, TableRule, written_name};
 /// a name means may have changed under it. Refusing everything would turn each dropped table into an outage for
 /// every tenant. So the tables and functions that a diagnostic names become unreachable, and all others follow the
 /// schema as it is. Where that is not enough (the diagnostic concerns the policy as a whole), there are no such rules.
-pub(super) fn compile_without(policy: &Policy, catalog: &Catalog, diagnostics: &[Diagnostic]) -> Option<Ruleset> {
+pub(super) fn compile_without(policy: &Policy, catalog: &Catalog, diagnostics: Vec<Diagnostic>) -> Option<Ruleset> {
     let mut reduced = policy.clone();
-    for diagnostic in diagnostics {
-        withdraw(&mut reduced, policy, catalog, diagnostic)?;
+    let mut diagnostics = diagnostics;
+    for _ in 0..ROUNDS_MAX {
+        for diagnostic in &diagnostics {
+            withdraw(&mut reduced, catalog, &diagnostic.path)?;
+        }
+        match Ruleset::compile(&reduced, catalog) {
+            Ok(ruleset) => return Some(ruleset),
+            Err(found) => diagnostics = found,
+        }
     }
-    Ruleset::compile(&reduced, catalog).ok()
+    None
 }
 
-fn withdraw(reduced: &mut Policy, policy: &Policy, catalog: &Catalog, diagnostic: &Diagnostic) -> Option<()> {
-    let table = policy.tables.keys().find(|name| is_below(&diagnostic.path, "table", &written_name(name)));
-    if let Some(name) = table {
-        reduced.tables.remove(name);
-        // A table that is still there must not fall back to the rule for tables that the policy does not name.
-        if catalog.relations.iter().any(|relation| relation.qualified_name() == *name) {
-            reduced.tables.insert(name.clone(), hidden());
-        }
+/// `None`: the path names neither a table nor a function.
+fn withdraw(policy: &mut Policy, catalog: &Catalog, path: &str) -> Option<()> {
+    let there = catalog.relations.iter().map(|relation| relation.qualified_name());
+    if let Some(name) = there.into_iter().find(|name| is_below(path, "table", &name.to_string())) {
+        // Named explicitly: a table must not fall back to the rule for those that the policy does not name.
+        policy.tables.insert(name, hidden());
         return Some(());
     }
-    let function = policy.functions.keys().find(|identity| {
-        is_below(&diagnostic.path, "function", &format!("{}({})", written_name(&identity.function), identity.arguments))
-    });
-    function.and_then(|identity| reduced.functions.remove(identity)).map(|_| ())
+    let gone = policy.tables.keys().find(|name| is_below(path, "table", &name.to_string())).cloned();
+    if let Some(name) = gone {
+        policy.tables.remove(&name);
+        return Some(());
+    }
+    let function = policy
+        .functions
+        .keys()
+        .find(|identity| is_below(path, "function", &format!("{}({})", identity.function, identity.arguments)))?;
+    // All overloads: which one a call means depends on types that only the server knows.
+    let name = function.function.clone();
+    policy.functions.retain(|identity, _| identity.function != name);
+    Some(())
 }
 
 /// `path` is `<section>."<key>"` or lies below it.
@@ -45,7 +64,7 @@ fn hidden() -> TableRule {
     TableRule {
         kind: Some(TableKind::Hidden),
         column: None,
-        sensitive: std::collections::BTreeMap::new(),
+        sensitive: BTreeMap::new(),
         key_oracles: KeyOracles::default(),
         trusted_triggers: Vec::new(),
     }

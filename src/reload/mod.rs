@@ -27,7 +27,7 @@ use crate::upstream::{ConnectErrorKind, QueryError, Target, load_catalog, schema
 
 pub use crate::reload::edge::now;
 pub use crate::reload::error::ReloadError;
-pub use crate::reload::follow::follow;
+pub use crate::reload::follow::{follow, report};
 pub use crate::reload::health::{Health, Readiness};
 pub use crate::reload::logins::LoginTable;
 pub use crate::reload::settings::{Settings, Source};
@@ -256,7 +256,7 @@ impl Live {
         if !self.health.is_started() {
             return None;
         }
-        misfit::compile_without(&making.policy, catalog, diagnostics).map(Arc::new)
+        misfit::compile_without(&making.policy, catalog, diagnostics.clone()).map(Arc::new)
     }
 }
 

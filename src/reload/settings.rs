@@ -81,8 +81,8 @@ impl Source {
         path: &Path,
         parse: impl FnOnce(&str) -> Result<T, Vec<crate::policy::FileError>>,
     ) -> Result<T, ReloadError> {
-        let text =
-            self.environment.file(path).map_err(|why| ReloadError::file(path, format!("cannot be read: {why}")))?;
+        let refuse = |why| ReloadError::Files(vec![format!("could not read file \"{}\": {why}", path.display())]);
+        let text = self.environment.file(path).map_err(refuse)?;
         parse(&text).map_err(|faults| ReloadError::faults(path, &faults))
     }
 

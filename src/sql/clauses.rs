@@ -41,6 +41,9 @@ impl Clauses {
         }
         loop {
             let next = if is_end(tokens, at) { Some(Clause::End) } else { starts(tokens, at, block) };
+            // `FROM ROWS FROM (f(), g())`: the second is none of the clause's own.
+            let rows_from = current == Clause::From && tokens.is_word(at - 1, "rows");
+            let next = next.filter(|next| !(*next == Clause::From && rows_from));
             if let Some(next) = next {
                 clauses.close(current, begin..at)?;
                 if next == Clause::End {
@@ -136,7 +139,8 @@ fn starts(tokens: &Tokens<'_>, at: usize, block: Block) -> Option<Clause> {
 /// DELETE … USING a JOIN b USING (x): only the first USING is the clause.
 fn is_join_using(tokens: &Tokens<'_>, at: usize) -> bool {
     tokens.kind(at + 1) == Some(TokenKind::LeftParen) && {
-        let opens = tokens.is_word(at + 2, "select") || tokens.is_word(at + 2, "with") || tokens.is_word(at + 2, "values");
+        let opens =
+            tokens.is_word(at + 2, "select") || tokens.is_word(at + 2, "with") || tokens.is_word(at + 2, "values");
         let mut back = at;
         let mut joined = false;
         while back > 0 {
@@ -162,10 +166,7 @@ fn is_name(tokens: &Tokens<'_>, at: usize) -> bool {
 }
 
 fn is_end(tokens: &Tokens<'_>, at: usize) -> bool {
-    matches!(
-        tokens.kind(at),
-        None | Some(TokenKind::Semicolon | TokenKind::RightParen | TokenKind::RightBracket)
-    )
+    matches!(tokens.kind(at), None | Some(TokenKind::Semicolon | TokenKind::RightParen | TokenKind::RightBracket))
 }
 
 /// The next token at the same depth.
@@ -191,7 +192,10 @@ pub(crate) fn on_condition(tokens: &Tokens<'_>, inside: usize) -> Option<Range<u
     let begin = on + 1;
     let mut at = begin;
     while !is_end(tokens, at) && !continues_join(tokens, at) && starts(tokens, at, Block::Select).is_none() {
-        if matches!(tokens.kind(at), Some(TokenKind::Comma)) || tokens.is_word(at, "set") || tokens.is_word(at, "returning") {
+        if matches!(tokens.kind(at), Some(TokenKind::Comma))
+            || tokens.is_word(at, "set")
+            || tokens.is_word(at, "returning")
+        {
             break;
         }
         at = past(tokens, at);
@@ -278,7 +282,11 @@ pub(crate) fn conjuncts(tokens: &Tokens<'_>, range: Range<usize>) -> Vec<Range<u
     parts
 }
 
-fn split(tokens: &Tokens<'_>, range: Range<usize>, separates: impl Fn(&Tokens<'_>, usize) -> bool) -> Vec<Range<usize>> {
+fn split(
+    tokens: &Tokens<'_>,
+    range: Range<usize>,
+    separates: impl Fn(&Tokens<'_>, usize) -> bool,
+) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let mut begin = range.start;
     let mut at = range.start;

@@ -2,6 +2,7 @@
 
 use crate::sql::cursor::Cursor;
 use crate::sql::error::ReadError;
+use crate::sql::error::ReadErrorKind;
 use crate::sql::error::TextLimits;
 use crate::sql::literal;
 use crate::sql::parse;
@@ -47,11 +48,7 @@ pub enum CopyDirection {
 }
 
 /// Reads a statement that begins with COPY.
-pub(crate) fn copy(
-    tokens: &Tokens<'_>,
-    range: Range<usize>,
-    limits: &TextLimits,
-) -> Result<CopyStatement, ReadError> {
+pub(crate) fn copy(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextLimits) -> Result<CopyStatement, ReadError> {
     let mut cursor = Cursor::new(tokens, range);
     cursor.expect("copy")?;
     let mut options = Vec::new();
@@ -89,11 +86,24 @@ pub(crate) fn copy(
         if cursor.is_done() {
             return Err(cursor.error());
         }
-        where_ = Some(cursor.at()..cursor.end());
+        let condition = cursor.at()..cursor.end();
+        if let Some(i) = condition.clone().find(|i| is_query_word(tokens, *i)) {
+            let position = Some(tokens.position(i));
+            return Err(ReadError::new(
+                ReadErrorKind::Grammar,
+                "cannot use subquery in COPY FROM WHERE condition",
+                position,
+            ));
+        }
+        where_ = Some(condition);
     } else {
         cursor.finish()?;
     }
     Ok(CopyStatement { source, direction, options, where_ })
+}
+
+fn is_query_word(tokens: &Tokens<'_>, i: usize) -> bool {
+    ["select", "with", "values", "table"].iter().any(|word| tokens.is_word(i, word))
 }
 
 fn query(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextLimits) -> Result<Box<ast::Statement>, ReadError> {

@@ -41,9 +41,10 @@ impl<'t, 'a> Cursor<'t, 'a> {
 
     /// Whether these words come next.
     pub(crate) fn are(&self, words: &[&str]) -> bool {
-        words.iter().enumerate().all(|(offset, word)| {
-            self.at + offset < self.end && self.tokens.is_word(self.at + offset, word)
-        })
+        words
+            .iter()
+            .enumerate()
+            .all(|(offset, word)| self.at + offset < self.end && self.tokens.is_word(self.at + offset, word))
     }
 
     pub(crate) fn eat(&mut self, word: &str) -> bool {
@@ -188,8 +189,7 @@ impl<'t, 'a> Cursor<'t, 'a> {
         let (message, position) = if self.is_done() {
             ("syntax error at end of input".to_owned(), None)
         } else {
-            let message = format!("syntax error at or near \"{}\"", self.tokens.text(self.at));
-            (message, Some(self.tokens.position(self.at)))
+            (self.tokens.misplaced(self.at), Some(self.tokens.position(self.at)))
         };
         ReadError::new(ReadErrorKind::Grammar, message, position)
     }

@@ -168,9 +168,8 @@ impl Writer {
 
     /// A blank, unless a bracket or comma makes it needless.
     fn separate(&mut self, next: &str) {
-        let is_needless = self.text.is_empty()
-            || self.text.ends_with(['(', '['])
-            || next.starts_with([')', ']', ',', ';']);
+        let is_needless =
+            self.text.is_empty() || self.text.ends_with(['(', '[']) || next.starts_with([')', ']', ',', ';']);
         if !is_needless {
             self.push(" ");
         }
@@ -180,9 +179,11 @@ impl Writer {
         let read = Tokens::of_fragment(&self.text)
             .map_err(|error| wrong(&format!("the edited text does not read: {error}")))?;
         let is_meant = read.len() == self.expected.len()
-            && self.expected.iter().enumerate().all(|(i, (kind, text))| {
-                read.kind(i) == Some(*kind) && read.text(i) == text
-            });
+            && self
+                .expected
+                .iter()
+                .enumerate()
+                .all(|(i, (kind, text))| read.kind(i) == Some(*kind) && read.text(i) == text);
         if !is_meant {
             return Err(wrong("the edited text does not read as it was meant"));
         }

@@ -16,6 +16,7 @@ mod refuse;
 mod scan;
 mod script;
 mod session;
+mod setting;
 mod shadow;
 mod token;
 mod vocabulary;

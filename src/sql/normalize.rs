@@ -19,7 +19,8 @@ pub fn normalize(tokens: &Tokens<'_>) -> String {
         } else {
             tokens.emitted(i).into_owned()
         };
-        if i > 0 && (tokens.is_apart(i) || (was_literal && written.starts_with(|c: char| c == '$' || c.is_alphanumeric())))
+        if i > 0
+            && (tokens.is_apart(i) || (was_literal && written.starts_with(|c: char| c == '$' || c.is_alphanumeric())))
         {
             text.push(' ');
         }

@@ -15,8 +15,8 @@ use sqlparser::tokenizer::Span;
 use sqlparser::tokenizer::Token;
 use std::ops::Range;
 
-/// Trees grow one level with each operator of a chain, and are taken apart by recursion.
-const OPERATORS_MAX: usize = 20_000;
+/// Trees grow one level with each operator of a chain, and are walked and taken apart by recursion.
+const CHAIN_MAX: usize = 10_000;
 const SET_OPERATIONS_MAX: usize = 500;
 
 /// Reads one query or change.
@@ -28,19 +28,14 @@ pub(crate) fn statement(
     check_size(tokens, range.clone())?;
     let shadow = shadow::shadow(tokens, range.clone())?;
     let dialect = PostgreSqlDialect {};
-    let mut parser =
-        Parser::new(&dialect).with_recursion_limit(limits.nesting_max).with_tokens_with_locations(shadow);
+    let mut parser = Parser::new(&dialect).with_recursion_limit(limits.nesting_max).with_tokens_with_locations(shadow);
     let statement = parser.parse_statement();
     let (at, rest) = {
         let next = parser.peek_token_ref();
         (token_range(next.span).map_or(range.end, |found| found.start), next.token != Token::EOF)
     };
     let near = |at: usize| {
-        let message = if at >= range.end {
-            "syntax error at end of input".to_owned()
-        } else {
-            format!("syntax error at or near \"{}\"", tokens.text(at))
-        };
+        let message = if at >= range.end { "syntax error at end of input".to_owned() } else { tokens.misplaced(at) };
         ReadError::new(ReadErrorKind::Grammar, message, (at < range.end).then(|| tokens.position(at)))
     };
     let statement = match statement {
@@ -66,21 +61,39 @@ fn error_column(message: &str) -> Option<usize> {
     column.trim().parse::<usize>().ok()?.checked_sub(1)
 }
 
+/// Chains of operators count over all open brackets; a comma ends one.
 fn check_size(tokens: &Tokens<'_>, range: Range<usize>) -> Result<(), ReadError> {
-    let (mut operators, mut set_operations) = (0_usize, 0_usize);
+    const CHAINED: &[&str] = &["and", "or", "not", "is", "like", "ilike", "collate", "at", "between", "in"];
+    let (mut chains, mut depth, mut set_operations) = (vec![0_usize], 0_usize, 0_usize);
     for i in range {
-        let is_chained = match tokens.kind(i) {
-            Some(TokenKind::Operator | TokenKind::Typecast | TokenKind::LeftBracket) => true,
-            Some(TokenKind::Word) => ["and", "or", "not", "is", "like", "ilike", "collate", "at", "join"]
-                .iter()
-                .any(|word| tokens.is_word(i, word)),
+        let is_one_of = |words: &[&str]| words.iter().any(|word| tokens.is_word(i, word));
+        let link = match tokens.kind(i) {
+            Some(TokenKind::LeftParen) => {
+                chains.push(0);
+                false
+            }
+            Some(TokenKind::RightParen) => {
+                depth -= chains.pop().unwrap_or_default();
+                false
+            }
+            Some(TokenKind::Comma) => {
+                depth -= chains.pop().unwrap_or_default();
+                chains.push(0);
+                false
+            }
+            Some(TokenKind::Operator | TokenKind::Typecast | TokenKind::LeftBracket | TokenKind::Dot) => true,
+            Some(TokenKind::Word) => is_one_of(CHAINED),
             _ => false,
         };
-        operators += usize::from(is_chained);
-        let is_set = ["union", "intersect", "except"].iter().any(|word| tokens.is_word(i, word));
-        set_operations += usize::from(is_set);
+        if link {
+            depth += 1;
+            if let Some(chain) = chains.last_mut() {
+                *chain += 1;
+            }
+        }
+        set_operations += usize::from(is_one_of(&["union", "intersect", "except"]));
         let message = match () {
-            () if operators > OPERATORS_MAX => format!("statement has more than {OPERATORS_MAX} operators"),
+            () if depth > CHAIN_MAX => format!("statement has more than {CHAIN_MAX} operators in one expression"),
             () if set_operations > SET_OPERATIONS_MAX => {
                 format!("statement has more than {SET_OPERATIONS_MAX} set operations")
             }

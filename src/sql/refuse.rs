@@ -36,8 +36,7 @@ type Flow = ControlFlow<ReadError>;
 
 impl Walk<'_, '_> {
     fn near(&self, i: usize) -> ReadError {
-        let message = format!("syntax error at or near \"{}\"", self.tokens.text(i));
-        ReadError::new(ReadErrorKind::Forbidden, message, Some(self.tokens.position(i)))
+        ReadError::new(ReadErrorKind::Forbidden, self.tokens.misplaced(i), Some(self.tokens.position(i)))
     }
 
     fn unsupported(&self, what: &str) -> Flow {
@@ -45,7 +44,10 @@ impl Walk<'_, '_> {
     }
 
     fn is_before(&self, i: usize, words: &[&str]) -> bool {
-        i.checked_sub(1).is_some_and(|before| words.iter().any(|word| self.tokens.is_word(before, word)))
+        let is_word = |at: usize, words: &[&str]| words.iter().any(|word| self.tokens.is_word(at, word));
+        let Some(before) = i.checked_sub(1).filter(|before| is_word(*before, words)) else { return false };
+        let first = before.checked_sub(1);
+        !first.is_some_and(|first| self.tokens.kind(first) == Some(TokenKind::Dot) || is_word(first, &["as"]))
     }
 
     /// Reserved words that are names all the same: they stand for a value or for a call.
@@ -77,15 +79,28 @@ impl Walk<'_, '_> {
         self.starts.insert(i);
         let follows_dot = i.checked_sub(1).is_some_and(|before| self.tokens.kind(before) == Some(TokenKind::Dot));
         let is_call = self.tokens.kind(i + 1) == Some(TokenKind::LeftParen);
-        let refused = match (self.tokens.kind(i), self.tokens.keyword(i)) {
-            (Some(TokenKind::QuotedIdentifier), _) | (Some(TokenKind::Word), None) => false,
-            (Some(TokenKind::Word), _) if follows_dot || self.is_before(i, &["as"]) => false,
-            (Some(TokenKind::Word), Some(KeywordCategory::Reserved)) => !self.is_value_word(i),
-            (Some(TokenKind::Word), Some(KeywordCategory::TypeFunctionName)) => !is_call && !self.is_value_word(i),
-            (Some(TokenKind::Word), Some(_)) => false,
-            _ => true,
-        };
+        // Before an operand, OPERATOR(…) is an operator.
+        let is_operator = is_call && !follows_dot && self.tokens.is_word(i, "operator");
+        let refused = is_operator
+            || match (self.tokens.kind(i), self.tokens.keyword(i)) {
+                (Some(TokenKind::QuotedIdentifier), _) | (Some(TokenKind::Word), None) => false,
+                (Some(TokenKind::Word), _) if follows_dot || self.is_before(i, &["as"]) => false,
+                (Some(TokenKind::Word), Some(KeywordCategory::Reserved)) => !self.is_value_word(i),
+                (Some(TokenKind::Word), Some(KeywordCategory::TypeFunctionName)) => !is_call && !self.is_value_word(i),
+                (Some(TokenKind::Word), Some(_)) => false,
+                _ => true,
+            };
         if refused { ControlFlow::Break(self.near(i)) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Only a string makes a type's name before it a literal; before anything else it is a column.
+    fn check_string(&self, value: &ast::ValueWithSpan) -> Flow {
+        let at = parse::token_range(value.span).map(|range| range.start);
+        match at {
+            Some(i) if self.tokens.kind(i) != Some(TokenKind::String) => ControlFlow::Break(self.near(i)),
+            Some(_) => ControlFlow::Continue(()),
+            None => self.unsupported("this literal"),
+        }
     }
 
     /// Every clause word of the tokens that names a relation must have been one in the tree.
@@ -113,13 +128,13 @@ impl Walk<'_, '_> {
 
     fn opens_clause(&self, i: usize, in_function: bool) -> bool {
         let before = i.checked_sub(1);
-        let is_name = before.is_some_and(|before| self.tokens.kind(before) == Some(TokenKind::Dot))
-            || self.is_before(i, &["as"]);
+        let is_name =
+            before.is_some_and(|before| self.tokens.kind(before) == Some(TokenKind::Dot)) || self.is_before(i, &["as"]);
         if is_name {
             return false;
         }
         match self.tokens.text(i).to_ascii_lowercase().as_str() {
-            "from" => !in_function && !self.is_before(i, &["distinct"]),
+            "from" => !in_function && !self.is_before(i, &["distinct", "rows"]),
             "join" => true,
             "into" => true,
             "update" => !self.is_before(i, &["do", "for", "key", "then"]),
@@ -129,15 +144,36 @@ impl Walk<'_, '_> {
     }
 
     fn is_consumed(&self, start: usize, end: usize) -> bool {
-        let mut i = start;
+        let is_rows_from = self.tokens.is_word(start, "rows") && self.tokens.is_word(start + 1, "from");
+        let mut i = if is_rows_from { start + 2 } else { start };
         while i < end.min(start + OPENINGS_MAX)
             && (self.tokens.kind(i) == Some(TokenKind::LeftParen)
-                || ["only", "lateral", "rows", "from"].iter().any(|word| self.tokens.is_word(i, word)))
+                || ["only", "lateral"].iter().any(|word| self.tokens.is_word(i, word)))
         {
             i += 1;
         }
-        self.starts.contains(&i) || ["select", "values", "with", "table"].iter().any(|word| self.tokens.is_word(i, word))
+        const STARTS: &[&str] = &["select", "values", "with", "table", "xmltable", "json_table"];
+        self.starts.contains(&i) || STARTS.iter().any(|word| self.tokens.is_word(i, word))
     }
+}
+
+fn is_foreign_insert(insert: &ast::Insert) -> bool {
+    insert.or.is_some()
+        || insert.ignore
+        || !insert.into
+        || insert.overwrite
+        || !insert.assignments.is_empty()
+        || insert.partitioned.is_some()
+        || !insert.after_columns.is_empty()
+        || insert.has_table_keyword
+        || insert.output.is_some()
+        || insert.replace_into
+        || insert.insert_alias.is_some()
+        || insert.settings.is_some()
+        || insert.format_clause.is_some()
+        || insert.multi_table_insert_type.is_some()
+        || !matches!(insert.table, ast::TableObject::TableName(_))
+        || matches!(insert.on, Some(ast::OnInsert::DuplicateKeyUpdate(_)))
 }
 
 impl Visitor for Walk<'_, '_> {
@@ -147,11 +183,57 @@ impl Visitor for Walk<'_, '_> {
         self.check_ident(ident)
     }
 
+    fn pre_visit_expr(&mut self, expression: &ast::Expr) -> Flow {
+        match expression {
+            ast::Expr::TypedString(typed) => self.check_string(&typed.value),
+            ast::Expr::Interval(interval) => match &*interval.value {
+                ast::Expr::Value(value) => self.check_string(value),
+                _ => self.unsupported("this form of INTERVAL"),
+            },
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_relation(&mut self, name: &ast::ObjectName) -> Flow {
+        let first = name.0.first().and_then(|part| part.as_ident());
+        let Some(i) = first.and_then(|ident| parse::token_range(ident.span)).map(|range| range.start) else {
+            return self.unsupported("this relation");
+        };
+        let is_call = self.tokens.kind(i + 1) == Some(TokenKind::LeftParen);
+        match self.tokens.keyword(i) {
+            Some(KeywordCategory::Reserved) => ControlFlow::Break(self.near(i)),
+            Some(KeywordCategory::TypeFunctionName) if !is_call => ControlFlow::Break(self.near(i)),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &ast::TableFactor) -> Flow {
+        use ast::TableFactor;
+        let is_known = match factor {
+            TableFactor::Table { with_hints, version, partitions, json_path, index_hints, .. } => {
+                with_hints.is_empty()
+                    && version.is_none()
+                    && partitions.is_empty()
+                    && json_path.is_none()
+                    && index_hints.is_empty()
+            }
+            TableFactor::Derived { sample, .. } => sample.is_none(),
+            TableFactor::Function { .. }
+            | TableFactor::NestedJoin { .. }
+            | TableFactor::JsonTable { .. }
+            | TableFactor::XmlTable { .. } => true,
+            _ => false,
+        };
+        if is_known { ControlFlow::Continue(()) } else { self.unsupported("a table of another database's kind") }
+    }
+
     fn pre_visit_query(&mut self, query: &ast::Query) -> Flow {
         if matches!(*query.body, ast::SetExpr::Table(_)) {
             return self.unsupported("this form of TABLE");
         }
-        if query.for_clause.is_some() || query.settings.is_some() || query.format_clause.is_some()
+        if query.for_clause.is_some()
+            || query.settings.is_some()
+            || query.format_clause.is_some()
             || !query.pipe_operators.is_empty()
         {
             return self.unsupported("this clause");
@@ -181,7 +263,23 @@ impl Visitor for Walk<'_, '_> {
 
     fn pre_visit_statement(&mut self, statement: &ast::Statement) -> Flow {
         match statement {
-            ast::Statement::Update(update) if update.or.is_some() || update.limit.is_some() => {
+            ast::Statement::Update(update)
+                if update.or.is_some()
+                    || update.limit.is_some()
+                    || !update.order_by.is_empty()
+                    || update.output.is_some() =>
+            {
+                self.unsupported("a clause of another database")
+            }
+            ast::Statement::Delete(delete)
+                if !delete.tables.is_empty()
+                    || delete.limit.is_some()
+                    || !delete.order_by.is_empty()
+                    || delete.output.is_some() =>
+            {
+                self.unsupported("a clause of another database")
+            }
+            ast::Statement::Insert(insert) if is_foreign_insert(insert) => {
                 self.unsupported("a clause of another database")
             }
             ast::Statement::Query(_)

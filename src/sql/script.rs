@@ -44,6 +44,8 @@ pub enum Body {
 /// A tree is taken apart by recursion, as deep as its longest chain of operators.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 const STACK_BYTES_SMALL: usize = 768 * 1024;
+/// A tree takes some kilobytes, however short its text.
+const STATEMENTS_MAX: usize = 5_000;
 /// Up to here the small stack is enough.
 const TOKENS_SMALL: usize = 400;
 
@@ -66,7 +68,12 @@ pub fn with_script<T>(
 
 fn read<'a>(tokens: Tokens<'a>, limits: &TextLimits) -> Result<Script<'a>, ReadError> {
     let mut statements = Vec::new();
-    for range in split(&tokens) {
+    let ranges = split(&tokens);
+    if let Some(range) = ranges.get(STATEMENTS_MAX) {
+        let message = format!("query text has more than {STATEMENTS_MAX} statements");
+        return Err(ReadError::new(ReadErrorKind::TooLarge, message, Some(tokens.position(range.start))));
+    }
+    for range in ranges {
         let body = body(&tokens, range.clone(), limits)?;
         statements.push(Statement { range, body });
     }
@@ -99,10 +106,11 @@ fn split(tokens: &Tokens<'_>) -> Vec<Range<usize>> {
 const TREES: &[&str] = &["delete", "insert", "merge", "select", "table", "update", "values", "with"];
 
 /// Words that begin the statements that only have a name here.
+#[rustfmt::skip]
 const OTHERS: &[&str] = &[
-    "alter", "analyse", "analyze", "call", "checkpoint", "cluster", "comment", "commit", "create", "declare", "do",
-    "drop", "execute", "explain", "fetch", "grant", "import", "load", "lock", "move", "prepare", "reassign", "refresh",
-    "reindex", "revoke", "rollback", "security", "truncate", "vacuum",
+    "alter", "analyse", "analyze", "call", "checkpoint", "cluster", "comment", "commit", "create", "declare",
+    "do", "drop", "execute", "explain", "fetch", "grant", "import", "load", "lock", "move", "prepare",
+    "reassign", "refresh", "reindex", "revoke", "rollback", "security", "truncate", "vacuum",
 ];
 
 fn body(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextLimits) -> Result<Body, ReadError> {
@@ -129,12 +137,15 @@ fn body(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextLimits) -> Result
     Ok(Body::Other(first_words(tokens, range)))
 }
 
+/// Words between CREATE and what is created.
+#[rustfmt::skip]
+const MODIFIERS: &[&str] = &[
+    "or", "replace", "temp", "temporary", "unlogged", "unique", "global", "local", "recursive", "trusted",
+    "procedural", "constraint", "default",
+];
+
 /// `CREATE TABLE`, `DO`: what the statement would be called in its command tag.
 fn first_words(tokens: &Tokens<'_>, range: Range<usize>) -> String {
-    let modifiers = [
-        "or", "replace", "temp", "temporary", "unlogged", "unique", "global", "local", "recursive", "trusted",
-        "procedural", "constraint", "default",
-    ];
     let first = tokens.text(range.start).to_ascii_uppercase();
     let with_object = ["CREATE", "ALTER", "DROP", "PREPARE", "COMMIT", "ROLLBACK", "REFRESH", "SECURITY", "IMPORT"];
     if !with_object.contains(&first.as_str()) {
@@ -146,7 +157,7 @@ fn first_words(tokens: &Tokens<'_>, range: Range<usize>) -> String {
             break;
         }
         let word = tokens.text(i).to_ascii_lowercase();
-        if modifiers.contains(&word.as_str()) {
+        if MODIFIERS.contains(&word.as_str()) {
             continue;
         }
         words.push(word.to_ascii_uppercase());

@@ -48,6 +48,8 @@ pub struct Token {
     pub(crate) partner: Option<u32>,
 }
 
+const NEAR_CHARACTERS_MAX: usize = 63;
+
 #[derive(Debug, Clone)]
 pub struct Tokens<'a> {
     source: &'a str,
@@ -141,6 +143,14 @@ impl<'a> Tokens<'a> {
     /// Where the token begins: character in the source, from 1.
     pub fn position(&self, i: usize) -> u32 {
         self.tokens.get(i).map_or(0, |token| token.position)
+    }
+
+    /// PostgreSQL's message for a token that does not belong here. A long literal is cut.
+    pub(crate) fn misplaced(&self, i: usize) -> String {
+        let text = self.text(i);
+        let shown: String = text.chars().take(NEAR_CHARACTERS_MAX).collect();
+        let rest = if shown.len() < text.len() { "..." } else { "" };
+        format!("syntax error at or near \"{shown}{rest}\"")
     }
 
     /// The token as it is sent: a literal in several parts becomes one.

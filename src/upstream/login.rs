@@ -1,14 +1,17 @@
 //! Start-up packet, authentication and the first ReadyForQuery of an upstream connection.
 
+use std::sync::Arc;
+use std::sync::PoisonError;
+
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::authentication::md5_hash;
-use postgres_protocol::authentication::sasl;
 use postgres_protocol::message::backend::AuthenticationSaslBody;
 use postgres_protocol::message::backend::ErrorResponseBody;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
+use crate::auth::scram::{SCRAM_SHA_256, SCRAM_SHA_256_PLUS};
 use crate::net::stream::Stream;
 use crate::upstream::Address;
 use crate::upstream::CancelKey;
@@ -19,6 +22,7 @@ use crate::upstream::Target;
 use crate::upstream::dial::Dialled;
 use crate::upstream::messages::LOGIN_MESSAGE_BYTES_MAX;
 use crate::upstream::messages::Messages;
+use crate::upstream::scram::{Binding, Challenge, Exchange, ScramFault, ScramKeys};
 
 /// ParameterStatus messages that a log-in may bring. PostgreSQL 18 sends 15.
 const PARAMETERS_MAX: usize = 100;
@@ -69,10 +73,10 @@ async fn authenticate(
             return expect_ok(messages).await;
         }
         Message::AuthenticationMd5Password(request) => {
-            md5_hash(target.user.as_bytes(), password(target)?, request.salt()).into_bytes()
+            md5_hash(target.user.as_bytes(), password(target)?.as_bytes(), request.salt()).into_bytes()
         }
         Message::AuthenticationCleartextPassword if messages.is_tls() || address == Address::Unix => {
-            password(target)?.to_vec()
+            password(target)?.as_bytes().to_vec()
         }
         Message::AuthenticationCleartextPassword => {
             return Err(ConnectError::new(
@@ -109,51 +113,75 @@ async fn scram(
     offer: &AuthenticationSaslBody,
     end_point: Option<Vec<u8>>,
 ) -> Result<(), ConnectError> {
+    let binding = binding(offer, end_point)?;
+    let nonce = random_nonce()?;
+    let exchange = Exchange::new(binding.clone(), &nonce);
+    let mut packet = BytesMut::new();
+    frontend::sasl_initial_response(binding.mechanism(), exchange.first().as_bytes(), &mut packet)?;
+    messages.send(&packet).await?;
+
+    let challenge = match messages.receive().await? {
+        Message::AuthenticationSaslContinue(body) => exchange.challenge(body.data())?,
+        Message::ErrorResponse(error) => return Err(refusal(&error)),
+        _ => return Err(unexpected()),
+    };
+    let keys = keys(target, &challenge).await?;
+    let (last, signature) = exchange.answer(&challenge, &keys);
+    let mut packet = BytesMut::new();
+    frontend::sasl_response(last.as_bytes(), &mut packet)?;
+    messages.send(&packet).await?;
+
+    match messages.receive().await? {
+        Message::AuthenticationSaslFinal(body) => Ok(signature.finish(body.data())?),
+        Message::ErrorResponse(error) => Err(refusal(&error)),
+        _ => Err(unexpected()),
+    }
+}
+
+/// The better mechanism of those that are offered.
+fn binding(offer: &AuthenticationSaslBody, end_point: Option<Vec<u8>>) -> Result<Binding, ConnectError> {
     let mut plain_offered = false;
     let mut plus_offered = false;
     let mut mechanisms = offer.mechanisms();
     while let Some(mechanism) = mechanisms.next()? {
-        plain_offered |= mechanism == sasl::SCRAM_SHA_256;
-        plus_offered |= mechanism == sasl::SCRAM_SHA_256_PLUS;
+        plain_offered |= mechanism == SCRAM_SHA_256;
+        plus_offered |= mechanism == SCRAM_SHA_256_PLUS;
     }
-    let (mechanism, binding) = match end_point {
-        Some(hash) if plus_offered => (sasl::SCRAM_SHA_256_PLUS, sasl::ChannelBinding::tls_server_end_point(hash)),
-        // "I could have bound": a server that did offer it notices that somebody took the offer away.
-        Some(_) if plain_offered => (sasl::SCRAM_SHA_256, sasl::ChannelBinding::unrequested()),
-        None if plain_offered => (sasl::SCRAM_SHA_256, sasl::ChannelBinding::unsupported()),
+    match end_point {
+        Some(hash) if plus_offered => Ok(Binding::EndPoint(hash)),
+        Some(_) if plain_offered => Ok(Binding::NotOffered),
+        None if plain_offered => Ok(Binding::Unsupported),
         _ => {
-            return Err(ConnectError::new(
-                ConnectErrorKind::Authentication,
-                "the server offers no SASL mechanism that we know",
-            ));
+            Err(ConnectError::new(ConnectErrorKind::Authentication, "the server offers no SASL mechanism that we know"))
         }
-    };
-    let mut exchange = sasl::ScramSha256::new(password(target)?, binding);
-    let mut packet = BytesMut::new();
-    frontend::sasl_initial_response(mechanism, exchange.message(), &mut packet)?;
-    messages.send(&packet).await?;
+    }
+}
 
-    let challenge = match messages.receive().await? {
-        Message::AuthenticationSaslContinue(body) => body.data().to_vec(),
-        Message::ErrorResponse(error) => return Err(refusal(&error)),
-        _ => return Err(unexpected()),
-    };
-    // Thousands of rounds of PBKDF2: not on the thread that serves everybody.
-    let exchange = tokio::task::spawn_blocking(move || exchange.update(&challenge).map(|()| exchange)).await;
-    let mut exchange = exchange.map_err(|error| ConnectError::new(ConnectErrorKind::Protocol, error.to_string()))??;
-    let mut packet = BytesMut::new();
-    frontend::sasl_response(exchange.message(), &mut packet)?;
-    messages.send(&packet).await?;
+/// From the last log-in if the server's salt is still the same, which it is until the password is set anew.
+async fn keys(target: &Target, challenge: &Challenge) -> Result<Arc<ScramKeys>, ConnectError> {
+    let kept = target.scram_keys.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(keys) = kept.filter(|keys| keys.fit(challenge)) {
+        return Ok(keys);
+    }
+    let password = password(target)?.to_owned();
+    let (salt, iterations) = (challenge.salt.clone(), challenge.iterations);
+    // Not on the thread that serves everybody.
+    let derived = tokio::task::spawn_blocking(move || ScramKeys::derive(&password, &salt, iterations)).await;
+    let keys =
+        derived.map(Arc::new).map_err(|error| ConnectError::new(ConnectErrorKind::Protocol, error.to_string()))?;
+    *target.scram_keys.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&keys));
+    Ok(keys)
+}
 
-    match messages.receive().await? {
-        Message::AuthenticationSaslFinal(body) => exchange.finish(body.data()).map_err(|error| {
-            ConnectError::new(
-                ConnectErrorKind::Authentication,
-                format!("the server could not prove that it knows the password: {error}"),
-            )
-        }),
-        Message::ErrorResponse(error) => Err(refusal(&error)),
-        _ => Err(unexpected()),
+fn random_nonce() -> Result<[u8; 18], ConnectError> {
+    let mut nonce = [0; 18];
+    aws_lc_rs::rand::fill(&mut nonce).map_err(|_| ConnectError::new(ConnectErrorKind::Protocol, "no random bytes"))?;
+    Ok(nonce)
+}
+
+impl From<ScramFault> for ConnectError {
+    fn from(fault: ScramFault) -> Self {
+        Self::new(ConnectErrorKind::Authentication, format!("SCRAM: {}", fault.0))
     }
 }
 
@@ -209,8 +237,8 @@ fn check_suitable(connected: &Connected) -> Result<(), ConnectError> {
     Ok(())
 }
 
-fn password(target: &Target) -> Result<&[u8], ConnectError> {
-    target.password.as_deref().map(str::as_bytes).ok_or_else(|| {
+fn password(target: &Target) -> Result<&str, ConnectError> {
+    target.password.as_deref().ok_or_else(|| {
         ConnectError::new(ConnectErrorKind::Authentication, "the server asks for a password, and none is configured")
             .hint("set password for the upstream")
     })

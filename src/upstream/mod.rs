@@ -8,6 +8,7 @@ mod login;
 mod messages;
 mod query;
 mod role;
+mod scram;
 
 pub use cancel::cancel;
 pub use error::ConnectError;
@@ -20,6 +21,8 @@ pub use role::load_role;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -29,6 +32,7 @@ use crate::config::UpstreamTls;
 use crate::net::stream::Stream;
 use crate::net::tls::ClientTls;
 use crate::net::tls::TlsFileError;
+use crate::upstream::scram::ScramKeys;
 
 /// A PostgreSQL server and database, with all that is needed to log in. Immutable: a reload makes another.
 pub struct Target {
@@ -43,6 +47,8 @@ pub struct Target {
     connect_timeout: Duration,
     /// `search_path`, in the server's own writing. The guard resolves names by the same list.
     search_path: String,
+    /// What the password came to at the last log-in.
+    scram_keys: Mutex<Option<Arc<ScramKeys>>>,
 }
 
 impl Target {
@@ -62,6 +68,7 @@ impl Target {
             tls,
             connect_timeout: settings.connect_timeout,
             search_path: search_path.iter().map(|schema| quote_identifier(schema)).collect::<Vec<_>>().join(", "),
+            scram_keys: Mutex::new(None),
         })
     }
 

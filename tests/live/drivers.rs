@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use partywall::demo::agency::{ACME, GLOBEX, TenantProfile};
 use tokio_postgres::error::SqlState;
@@ -89,7 +90,8 @@ mod tokio_postgres_client {
         runtime().block_on(async {
             let mut client = connect(&ACME).await;
             let transaction = client.transaction().await.unwrap();
-            let portal = transaction.bind("SELECT id FROM projects WHERE id <= $1 ORDER BY id", &[&10_i64]).await.unwrap();
+            let portal =
+                transaction.bind("SELECT id FROM projects WHERE id <= $1 ORDER BY id", &[&10_i64]).await.unwrap();
             let mut sizes = Vec::new();
             loop {
                 let rows = transaction.query_portal(&portal, 4).await.unwrap();
@@ -113,7 +115,9 @@ mod tokio_postgres_client {
                 sink.send(bytes::Bytes::from_static(row.as_bytes())).await.unwrap();
             }
             assert_eq!(sink.finish().await.unwrap(), 2);
-            let out = client.copy_out("COPY (SELECT client_id, name FROM projects WHERE name LIKE 'by tokio%' ORDER BY name) TO STDOUT");
+            let out = client.copy_out(
+                "COPY (SELECT client_id, name FROM projects WHERE name LIKE 'by tokio%' ORDER BY name) TO STDOUT",
+            );
             let chunks: Vec<bytes::Bytes> = out.await.unwrap().try_collect().await.unwrap();
             assert_eq!(chunks.concat(), b"globex\tby tokio 1\nglobex\tby tokio 2\n");
         });
@@ -126,16 +130,18 @@ mod tokio_postgres_client {
             let tls = partywall::demo::client::VerifiedTls::trusting(&stand().ca_file()).unwrap();
             let token = client.cancel_token();
             let endless = "SELECT count(*) FROM invoices a, invoices b, invoices c WHERE a.number <> 'cancelled by tokio'";
-            let query = client.query_one(endless, &[]);
+            // Prepared before: while a statement is parsed it shows as active too, and cannot be cancelled yet.
+            let statement = client.prepare(endless).await.unwrap();
+            let query = client.query_one(&statement, &[]);
             let cancel = async {
                 let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%by tokio''%' AND pid <> pg_backend_pid()";
                 while stand().postgres.psql(running).unwrap() == "0\n" {
                     tokio::task::yield_now().await;
                 }
-                token.cancel_query(tls).await
+                token.cancel_query(tls).await.unwrap();
             };
-            let (answer, cancelled) = tokio::join!(query, cancel);
-            cancelled.unwrap();
+            let both = async { tokio::join!(query, cancel) };
+            let (answer, ()) = tokio::time::timeout(Duration::from_secs(30), both).await.unwrap();
             assert_eq!(answer.unwrap_err().code(), Some(&SqlState::QUERY_CANCELED));
             assert_eq!(client.query_one("SELECT 1::int8", &[]).await.unwrap().get::<_, i64>(0), 1);
         });

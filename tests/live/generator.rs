@@ -173,7 +173,12 @@ const TABLES: &[Table] = &[
     },
     Table {
         name: "tags",
-        columns: &[c("client_id", Text), t("label", Text, Trap::Pattern), c("color", Text), t("weights", Ints, Trap::Pair)],
+        columns: &[
+            c("client_id", Text),
+            t("label", Text, Trap::Pattern),
+            c("color", Text),
+            t("weights", Ints, Trap::Pair),
+        ],
         key: &["client_id", "label"],
     },
     Table {
@@ -235,10 +240,20 @@ const TABLES: &[Table] = &[
         ],
         key: &["client_id", "\"Id\""],
     },
-    Table { name: "\"Projects\"", columns: &[c("client_id", Text), c("id", Int), t("secret", Text, Trap::Number)], key: &["client_id", "id"] },
+    Table {
+        name: "\"Projects\"",
+        columns: &[c("client_id", Text), c("id", Int), t("secret", Text, Trap::Number)],
+        key: &["client_id", "id"],
+    },
     Table {
         name: "events",
-        columns: &[c("client_id", Text), c("id", Int), c("at", Time), c("kind", Text), t("payload", Json, Trap::Object)],
+        columns: &[
+            c("client_id", Text),
+            c("id", Int),
+            c("at", Time),
+            c("kind", Text),
+            t("payload", Json, Trap::Object),
+        ],
         key: &["client_id", "id"],
     },
     Table {
@@ -251,10 +266,26 @@ const TABLES: &[Table] = &[
         columns: &[c("client_id", Text), c("id", Int), t("title", Text, Trap::Pattern)],
         key: &[],
     },
-    Table { name: "clients", columns: &[c("id", Text), c("name", Text), c("country", Text), c("since", Date)], key: &["id"] },
-    Table { name: "countries", columns: &[c("code", Text), c("name", Text), c("currency", Text), c("vat", Num)], key: &["code"] },
-    Table { name: "stamped", columns: &[c("client_id", Text), c("id", Int), c("body", Text), c("changes", Int)], key: &["client_id", "id"] },
-    Table { name: "archive.invoices", columns: &[c("client_id", Text), c("id", Int), c("total", Num)], key: &["client_id", "id"] },
+    Table {
+        name: "clients",
+        columns: &[c("id", Text), c("name", Text), c("country", Text), c("since", Date)],
+        key: &["id"],
+    },
+    Table {
+        name: "countries",
+        columns: &[c("code", Text), c("name", Text), c("currency", Text), c("vat", Num)],
+        key: &["code"],
+    },
+    Table {
+        name: "stamped",
+        columns: &[c("client_id", Text), c("id", Int), c("body", Text), c("changes", Int)],
+        key: &["client_id", "id"],
+    },
+    Table {
+        name: "archive.invoices",
+        columns: &[c("client_id", Text), c("id", Int), c("total", Num)],
+        key: &["client_id", "id"],
+    },
 ];
 
 #[derive(Debug, Clone)]
@@ -290,6 +321,8 @@ struct Query {
     sql: String,
     outputs: Vec<Output>,
     ordered: bool,
+    /// Nothing may follow.
+    closed: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -355,7 +388,7 @@ impl Generator {
     }
 
     fn order_and_limit(&mut self, query: &mut Query) {
-        if query.ordered || query.outputs.is_empty() || !self.random.chance(30) {
+        if query.ordered || query.closed || query.outputs.is_empty() || !self.random.chance(30) {
             return;
         }
         let positions: Vec<_> = (1..=query.outputs.len())
@@ -378,13 +411,20 @@ impl Generator {
         let types = types.map_or_else(|| self.types(), <[Ty]>::to_vec);
         let left = self.select(depth - 1, Some(&types));
         let right = self.select(depth - 1, Some(&types));
-        let operator = self.random.pick(&["UNION", "UNION ALL", "UNION ALL", "EXCEPT", "EXCEPT ALL", "INTERSECT", "INTERSECT ALL"]);
+        let operator = self.random.pick(&[
+            "UNION",
+            "UNION ALL",
+            "UNION ALL",
+            "EXCEPT",
+            "EXCEPT ALL",
+            "INTERSECT",
+            "INTERSECT ALL",
+        ]);
         let outputs = left.outputs.iter().zip(&right.outputs);
-        let outputs =
-            outputs.map(|(a, b)| Output { trap: a.trap.filter(|_| a.trap == b.trap), ..a.clone() }).collect();
+        let outputs = outputs.map(|(a, b)| Output { trap: a.trap.filter(|_| a.trap == b.trap), ..a.clone() }).collect();
         let part = |query: Query| if query.ordered { format!("({})", query.sql) } else { query.sql };
         let sql = format!("{} {operator} {}", part(left), part(right));
-        let mut query = Query { sql, outputs, ordered: false };
+        let mut query = Query { sql, outputs, ordered: false, closed: false };
         self.order_and_limit(&mut query);
         query
     }
@@ -395,8 +435,9 @@ impl Generator {
 
     /// One SELECT. `ordered` means that it carries an ORDER BY of its own.
     fn select(&mut self, depth: usize, types: Option<&[Ty]>) -> Query {
-        let (from, scope) = self.from_clause(depth);
-        let condition = if self.random.chance(72) { format!(" WHERE {}", self.condition(&scope, depth)) } else { String::new() };
+        let (from, scope) = self.relations(depth);
+        let condition =
+            if self.random.chance(72) { format!(" WHERE {}", self.condition(&scope, depth)) } else { String::new() };
         match self.random.below(100) {
             0..52 => self.plain_select(&from, &condition, &scope, depth, types),
             52..60 if types.is_none() => self.star_select(&from, &condition, &scope),
@@ -421,8 +462,9 @@ impl Generator {
 
     /// A column as it is, most times, so that its trap lives on a level above.
     fn item(&mut self, scope: &Scope, depth: usize, ty: Option<Ty>) -> (String, Ty, Option<Trap>) {
-        let fitting: Vec<_> =
-            scope.columns.iter().filter(|column| ty.is_none_or(|ty| column.ty == ty)).cloned().collect();
+        let from_outside = self.random.chance(15);
+        let columns = if from_outside { &self.outer } else { &scope.columns };
+        let fitting: Vec<_> = columns.iter().filter(|column| ty.is_none_or(|ty| column.ty == ty)).cloned().collect();
         if !fitting.is_empty() && self.random.chance(65) {
             let trapped: Vec<_> = fitting.iter().filter(|column| column.trap.is_some()).cloned().collect();
             let from = if !trapped.is_empty() && self.random.chance(45) { &trapped } else { &fitting };
@@ -440,29 +482,49 @@ impl Generator {
         }
     }
 
-    fn plain_select(&mut self, from: &str, condition: &str, scope: &Scope, depth: usize, types: Option<&[Ty]>) -> Query {
+    fn plain_select(
+        &mut self,
+        from: &str,
+        condition: &str,
+        scope: &Scope,
+        depth: usize,
+        types: Option<&[Ty]>,
+    ) -> Query {
         let items = self.items(scope, depth, types);
         let (list, outputs) = self.outputs_of(&items);
         let mut sql = format!("SELECT {list} FROM {from}{condition}");
+        let mut closed = false;
         if types.is_none() && depth == 3 && scope.single && self.random.chance(6) {
-            sql.push_str(self.random.pick(&[" FOR UPDATE", " FOR SHARE", " FOR NO KEY UPDATE SKIP LOCKED"]));
+            closed = true;
+            let lock = *self.random.pick(&[" FOR UPDATE", " FOR SHARE", " FOR NO KEY UPDATE SKIP LOCKED"]);
+            sql.push_str(lock);
         }
-        Query { sql, outputs, ordered: false }
+        Query { sql, outputs, ordered: false, closed }
     }
 
     fn star_select(&mut self, from: &str, condition: &str, scope: &Scope) -> Query {
         let alias = self.random.pick(&scope.rows).clone();
         if self.random.chance(50) {
-            return Query { sql: format!("SELECT {alias}.* FROM {from}{condition}"), outputs: Vec::new(), ordered: false };
+            return Query {
+                sql: format!("SELECT {alias}.* FROM {from}{condition}"),
+                outputs: Vec::new(),
+                ordered: false,
+                closed: false,
+            };
         }
-        Query { sql: format!("SELECT * FROM {from}{condition}"), outputs: Vec::new(), ordered: false }
+        Query { sql: format!("SELECT * FROM {from}{condition}"), outputs: Vec::new(), ordered: false, closed: false }
     }
 
     fn distinct_select(&mut self, from: &str, condition: &str, scope: &Scope) -> Query {
         let items = self.items(scope, 0, None);
         let (list, outputs) = self.outputs_of(&items);
         if self.random.chance(50) {
-            return Query { sql: format!("SELECT DISTINCT {list} FROM {from}{condition}"), outputs, ordered: false };
+            return Query {
+                sql: format!("SELECT DISTINCT {list} FROM {from}{condition}"),
+                outputs,
+                ordered: false,
+                closed: false,
+            };
         }
         let order: Vec<_> = (1..=items.len()).map(|n| n.to_string()).collect();
         let (on, order) = if self.random.chance(60) {
@@ -475,17 +537,28 @@ impl Generator {
         // A constant is no key to order by: the first expression could be one.
         let constant = !items[0].0.contains('.');
         if constant {
-            return Query { sql: format!("SELECT DISTINCT {list} FROM {from}{condition}"), outputs, ordered: false };
+            return Query {
+                sql: format!("SELECT DISTINCT {list} FROM {from}{condition}"),
+                outputs,
+                ordered: false,
+                closed: false,
+            };
         }
-        Query { sql, outputs, ordered: true }
+        Query { sql, outputs, ordered: true, closed: false }
     }
 
-    fn grouped_select(&mut self, from: &str, condition: &str, scope: &Scope, depth: usize, types: Option<&[Ty]>) -> Query {
+    fn grouped_select(
+        &mut self,
+        from: &str,
+        condition: &str,
+        scope: &Scope,
+        depth: usize,
+        types: Option<&[Ty]>,
+    ) -> Query {
         if types.is_none() && !scope.keys.is_empty() && self.random.chance(30) {
             return self.grouped_by_key(from, condition, scope, depth);
         }
-        let columns: Vec<_> =
-            (0..self.random.below(3)).filter_map(|_| self.column(scope, None)).collect();
+        let columns: Vec<_> = (0..self.random.below(3)).filter_map(|_| self.column(scope, None)).collect();
         let grouped = Scope { columns: columns.clone(), ..Scope::default() };
         let items: Vec<_> = match types {
             Some(types) => types.iter().map(|ty| (self.aggregate(*ty, scope), *ty, None)).collect(),
@@ -514,11 +587,16 @@ impl Generator {
             let having = if !columns.is_empty() && self.random.chance(65) {
                 self.condition(&grouped, 0)
             } else {
-                format!("{} {} {}", self.aggregate(Int, scope), self.random.pick(&["<", ">", "<>"]), self.random.below(9))
+                format!(
+                    "{} {} {}",
+                    self.aggregate(Int, scope),
+                    self.random.pick(&["<", ">", "<>"]),
+                    self.random.below(9)
+                )
             };
             write!(sql, " HAVING {having}").unwrap();
         }
-        Query { sql, outputs, ordered: false }
+        Query { sql, outputs, ordered: false, closed: false }
     }
 
     /// The other columns depend on the primary key.
@@ -537,7 +615,7 @@ impl Generator {
         if self.random.chance(40) {
             write!(sql, " HAVING {}", self.condition(&own, depth.min(1))).unwrap();
         }
-        Query { sql, outputs, ordered: false }
+        Query { sql, outputs, ordered: false, closed: false }
     }
 
     fn windowed_select(&mut self, from: &str, condition: &str, scope: &Scope, types: Option<&[Ty]>) -> Query {
@@ -552,7 +630,9 @@ impl Generator {
                 0 => format!("rank() OVER {over}"),
                 1 => format!("sum({argument}) OVER {over}"),
                 2 => format!("count(*) OVER ({partition})"),
-                3 => format!("max({argument}) OVER ({partition} ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"),
+                3 => format!(
+                    "max({argument}) OVER ({partition} ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"
+                ),
                 4 if scope.single && scope.keys.len() == 1 => {
                     let (alias, key) = &scope.keys[0];
                     let key: Vec<_> = key.iter().map(|column| format!("{alias}.{column}")).collect();
@@ -564,7 +644,7 @@ impl Generator {
             items.push((text, Int, None));
         }
         let (list, outputs) = self.outputs_of(&items);
-        Query { sql: format!("SELECT {list} FROM {from}{condition}"), outputs, ordered: false }
+        Query { sql: format!("SELECT {list} FROM {from}{condition}"), outputs, ordered: false, closed: false }
     }
 
     // CTEs.
@@ -608,7 +688,10 @@ impl Generator {
         }
         let trap = if self.random.chance(50) { " AND 'abc' !~ (x.name || '$')" } else { "" };
         let union = self.random.pick(&["UNION", "UNION ALL"]);
-        self.ctes.push(Cte { name: name.to_owned(), outputs: vec![output("id", Int), output("name", Text), output("depth", Int)] });
+        self.ctes.push(Cte {
+            name: name.to_owned(),
+            outputs: vec![output("id", Int), output("name", Text), output("depth", Int)],
+        });
         format!(
             "{name} AS (SELECT x.id, x.name, 1 AS depth FROM public.projects x WHERE x.parent_id IS NULL{trap} \
              {union} SELECT x.id, x.name, r.depth + 1 FROM public.projects x JOIN {name} r ON r.id = x.parent_id{trap})"
@@ -622,8 +705,8 @@ impl Generator {
         format!("{prefix}{}", self.aliases)
     }
 
-    fn from_clause(&mut self, depth: usize) -> (String, Scope) {
-        let (mut sql, mut scope) = self.from_item(depth);
+    fn relations(&mut self, depth: usize) -> (String, Scope) {
+        let (mut sql, mut scope) = self.relation(depth);
         let joins = match self.random.below(10) {
             0..5 => 0,
             5..9 => 1,
@@ -636,6 +719,10 @@ impl Generator {
             } else {
                 self.join(&mut sql, &mut scope, depth);
             }
+            if sql.contains(", ") {
+                // Behind a comma, ON sees only what comes after it.
+                break;
+            }
         }
         if joins == 1 && self.random.chance(8) {
             return self.parenthesised(&sql, scope);
@@ -644,7 +731,7 @@ impl Generator {
     }
 
     fn join(&mut self, sql: &mut String, scope: &mut Scope, depth: usize) {
-        let (right, right_scope) = self.from_item(depth.saturating_sub(1));
+        let (right, right_scope) = self.relation(depth.saturating_sub(1));
         let owners = scope.keys.len();
         let left_columns = scope.columns.clone();
         let right_columns: Vec<_> = right_scope
@@ -669,7 +756,16 @@ impl Generator {
             return;
         }
         let link = self.link(&left_columns, &right_columns);
-        let word = *self.random.pick(&["JOIN", "JOIN", "INNER JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "LEFT OUTER JOIN"]);
+        let word = *self.random.pick(&[
+            "JOIN",
+            "JOIN",
+            "INNER JOIN",
+            "LEFT JOIN",
+            "LEFT JOIN",
+            "RIGHT JOIN",
+            "FULL JOIN",
+            "LEFT OUTER JOIN",
+        ]);
         let on = match (link, self.random.chance(35)) {
             (Some(link), false) => link,
             (Some(link), true) => format!("{link} AND {}", self.condition(scope, 0)),
@@ -700,7 +796,8 @@ impl Generator {
             return;
         }
         let alias = self.alias("l");
-        let (before, after) = *self.random.pick(&[(", LATERAL", ""), (" CROSS JOIN LATERAL", ""), (" LEFT JOIN LATERAL", " ON true")]);
+        let (before, after) =
+            *self.random.pick(&[(", LATERAL", ""), (" CROSS JOIN LATERAL", ""), (" LEFT JOIN LATERAL", " ON true")]);
         *sql = format!("{sql}{before} ({}) {alias}{after}", query.sql);
         scope.add_derived(&alias, &query.outputs);
     }
@@ -708,7 +805,7 @@ impl Generator {
     /// `(a JOIN b ON …) AS j (x, y)`: all columns get new names.
     fn parenthesised(&mut self, sql: &str, scope: Scope) -> (String, Scope) {
         // Only where the number of columns is known: base tables joined by ON.
-        if scope.keys.len() != scope.rows.len() || sql.contains("USING") {
+        if scope.keys.len() != scope.rows.len() || sql.contains("USING") || sql.contains("time_entries") {
             return (sql.to_owned(), scope);
         }
         let alias = self.alias("j");
@@ -716,14 +813,19 @@ impl Generator {
         let mut names = Vec::new();
         for column in &scope.columns {
             let name = self.alias("n");
-            inner.columns.push(Column { text: format!("{alias}.{name}"), ty: column.ty, trap: column.trap, owner: None });
+            inner.columns.push(Column {
+                text: format!("{alias}.{name}"),
+                ty: column.ty,
+                trap: column.trap,
+                owner: None,
+            });
             names.push(name);
         }
         // Tables with more columns than we know of would shift the names: their aliases were all listed in full.
         (format!("({sql}) AS {alias} ({})", names.join(", ")), inner)
     }
 
-    fn from_item(&mut self, depth: usize) -> (String, Scope) {
+    fn relation(&mut self, depth: usize) -> (String, Scope) {
         match self.random.below(100) {
             0..16 if depth > 0 => {
                 let query = self.full_query(depth - 1);
@@ -745,11 +847,13 @@ impl Generator {
             }
             26..29 => {
                 let alias = self.alias("v");
-                let outputs = [("n", Int), ("s", Text)].map(|(name, ty)| Output { name: name.to_owned(), ty, trap: None });
+                let outputs =
+                    [("n", Int), ("s", Text)].map(|(name, ty)| Output { name: name.to_owned(), ty, trap: None });
                 let mut scope = Scope::default();
                 scope.add_derived(&alias, &outputs);
                 (format!("(VALUES (1, 'a'), (2, 'b'), (5, NULL)) AS {alias} (n, s)"), scope)
             }
+            31..34 if depth > 0 => self.merged(depth),
             29..31 => {
                 let alias = self.alias("g");
                 let mut scope = Scope::default();
@@ -759,6 +863,32 @@ impl Generator {
             }
             _ => self.base_table(),
         }
+    }
+
+    /// Two relations joined by a column of the same name that either may compute.
+    fn merged(&mut self, depth: usize) -> (String, Scope) {
+        let ty = *self.random.pick(&[Int, Int, Text, Bool, Date]);
+        let (left, right) = (self.alias("m"), self.alias("m"));
+        let name = self.alias("n");
+        let (from, inner) = self.base_table();
+        let value = self.trapped_value(ty, &inner).unwrap_or_else(|| self.expression(ty, &inner, 0));
+        let other = if self.random.chance(50) {
+            format!("(VALUES ({}), ({}))", self.constant(ty), self.constant(ty))
+        } else {
+            format!("({})", self.query(depth - 1, Some(&[ty])).sql)
+        };
+        let mut scope = Scope::default();
+        scope.add_derived(&left, &[Output { name: name.clone(), ty, trap: None }]);
+        scope.rows.push(right.clone());
+        let using = self.random.pick(&["USING", "USING", "NATURAL"]);
+        let left = format!("(SELECT {value} AS {name} FROM {from}) AS {left}");
+        let word = self.random.pick(&["JOIN", "LEFT JOIN", "FULL JOIN"]);
+        let sql = if *using == "NATURAL" {
+            format!("({left} NATURAL {word} {other} AS {right} ({name}))")
+        } else {
+            format!("({left} {word} {other} AS {right} ({name}) USING ({name}))")
+        };
+        (sql, scope)
     }
 
     fn base_table(&mut self) -> (String, Scope) {
@@ -771,7 +901,11 @@ impl Generator {
         };
         let hidden = self.ctes.iter().any(|cte| cte.name == table.name);
         let dotted = table.name.contains('.');
-        let name = if !dotted && (hidden || self.random.chance(10)) { format!("public.{}", table.name) } else { table.name.to_owned() };
+        let name = if !dotted && (hidden || self.random.chance(10)) {
+            format!("public.{}", table.name)
+        } else {
+            table.name.to_owned()
+        };
         let alias = self.alias("t");
         let mut scope = Scope { single: true, ..Scope::default() };
         let renamed = if self.random.chance(7) && table.name != "documents" && table.name != "time_entries" {
@@ -825,8 +959,15 @@ impl Generator {
         match self.random.below(100) {
             0..38 => self.trap(scope).unwrap_or_else(|| self.comparison(scope)),
             38..56 if depth > 0 => self.subquery_term(scope, depth),
-            56..62 => format!("({} OR {})", self.comparison(scope), self.trap(scope).unwrap_or_else(|| "false".to_owned())),
-            62..66 => format!("CASE WHEN {} THEN {} ELSE {} END", self.comparison(scope), self.trap(scope).unwrap_or_else(|| "true".to_owned()), self.comparison(scope)),
+            56..62 => {
+                format!("({} OR {})", self.comparison(scope), self.trap(scope).unwrap_or_else(|| "false".to_owned()))
+            }
+            62..66 => format!(
+                "CASE WHEN {} THEN {} ELSE {} END",
+                self.comparison(scope),
+                self.trap(scope).unwrap_or_else(|| "true".to_owned()),
+                self.comparison(scope)
+            ),
             66..69 => format!("({}) IS NOT TRUE", self.trap(scope).unwrap_or_else(|| "NULL".to_owned())),
             _ => self.comparison(scope),
         }
@@ -869,14 +1010,45 @@ impl Generator {
             Trap::JsonText => format!("{text}::jsonb ->> 'a' {operator} '{number}'"),
             Trap::Utf8 => format!("convert_from({text}, 'UTF8') {operator} 'm'"),
             Trap::Pair => match self.random.below(2) {
-                0 => format!("ARRAY[{text}, ARRAY[1, 2]] IS NOT NULL"),
+                0 => format!("ARRAY[coalesce({text}, ARRAY[5, 6]), ARRAY[1, 2]] IS NOT NULL"),
                 _ => format!("100 / {text}[1] {operator} {right}"),
             },
             Trap::DateText => format!("{text}::date {operator} '2025-06-15'"),
             Trap::Object => match self.random.below(2) {
-                0 => format!("jsonb_object_keys_count({text})").replace(&format!("jsonb_object_keys_count({text})"), &format!("jsonb_array_length({text} -> 'list') {operator} {right}")),
+                0 => format!("jsonb_object_keys_count({text})").replace(
+                    &format!("jsonb_object_keys_count({text})"),
+                    &format!("jsonb_array_length({text} -> 'list') {operator} {right}"),
+                ),
                 _ => format!("({text} ->> 'n')::int {operator} {right}"),
             },
+        })
+    }
+
+    /// A value whose making fails on the rows of others.
+    fn trapped_value(&mut self, ty: Ty, scope: &Scope) -> Option<String> {
+        if ty == Bool {
+            return self.trap(scope);
+        }
+        let fitting = |trap| match ty {
+            Int => matches!(trap, Trap::Number | Trap::Divisor | Trap::Fits | Trap::Small),
+            Text => matches!(trap, Trap::JsonText | Trap::Utf8 | Trap::Pattern),
+            Date => trap == Trap::DateText,
+            _ => false,
+        };
+        let columns = scope.columns.iter().chain(&self.outer);
+        let columns: Vec<_> = columns.filter(|column| column.trap.is_some_and(fitting)).cloned().collect();
+        if columns.is_empty() {
+            return None;
+        }
+        let Column { text, trap, .. } = self.random.pick(&columns).clone();
+        Some(match trap? {
+            Trap::Divisor => format!("100 / {text}"),
+            Trap::Small => format!("{text} + 1"),
+            Trap::JsonText => format!("{text}::jsonb ->> 'a'"),
+            Trap::Utf8 => format!("convert_from({text}, 'UTF8')"),
+            Trap::Pattern => format!("regexp_replace('abc', {text}, 'x')"),
+            Trap::DateText => format!("{text}::date"),
+            _ => format!("{text}::int"),
         })
     }
 
@@ -890,14 +1062,22 @@ impl Generator {
         if self.random.chance(8) {
             return format!("{text} IS {}NULL", self.random.pick(&["", "NOT "]));
         }
-        if self.random.chance(15) && let Some(other) = self.column(scope, Some(column.ty)) {
+        if self.random.chance(15)
+            && let Some(other) = self.column(scope, Some(column.ty))
+        {
             return format!("{text} {operator} {}", other.text);
         }
         let constant = self.constant(column.ty);
         match (column.ty, self.random.below(8)) {
-            (Int | Text | Num | Date | Status, 0) => format!("{text} {}IN ({constant}, {})", self.random.pick(&["", "NOT "]), self.constant(column.ty)),
+            (Int | Text | Num | Date | Status, 0) => {
+                format!("{text} {}IN ({constant}, {})", self.random.pick(&["", "NOT "]), self.constant(column.ty))
+            }
             (Int | Num | Date | Time, 1) => format!("{text} BETWEEN {constant} AND {}", self.constant(column.ty)),
-            (Text, 1..3) => format!("{text} {} '{}'", self.random.pick(&["LIKE", "ILIKE", "NOT LIKE"]), self.random.pick(&["%a%", "W%", "%1", "_e%"])),
+            (Text, 1..3) => format!(
+                "{text} {} '{}'",
+                self.random.pick(&["LIKE", "ILIKE", "NOT LIKE"]),
+                self.random.pick(&["%a%", "W%", "%1", "_e%"])
+            ),
             (Int, 2) => format!("{text} = ANY (ARRAY[1, 2, {constant}])"),
             (Texts, _) => match self.random.below(3) {
                 0 => format!("'web' = ANY ({text})"),
@@ -927,7 +1107,9 @@ impl Generator {
                 let inner = self.select(depth - 1, Some(&[Int]));
                 format!("{}EXISTS ({})", self.random.pick(&["", "NOT "]), inner.sql)
             }
-            2 | 3 => format!("{left} {}IN ({})", self.random.pick(&["", "", "NOT "]), self.query(depth - 1, Some(&[ty])).sql),
+            2 | 3 => {
+                format!("{left} {}IN ({})", self.random.pick(&["", "", "NOT "]), self.query(depth - 1, Some(&[ty])).sql)
+            }
             4 => {
                 let operator = self.random.pick(&["= ANY", "<> ALL", "> ALL", "< SOME"]);
                 format!("{left} {operator} ({})", self.query(depth - 1, Some(&[ty])).sql)
@@ -945,7 +1127,7 @@ impl Generator {
 
     /// At most one row: an aggregate over everything.
     fn scalar_subquery(&mut self, ty: Ty, depth: usize) -> String {
-        let (from, scope) = self.from_clause(depth);
+        let (from, scope) = self.relations(depth);
         let condition = self.condition(&scope, depth);
         let aggregate = self.aggregate(ty, &scope);
         format!("(SELECT {aggregate} FROM {from} WHERE {condition})")
@@ -970,7 +1152,9 @@ impl Generator {
         match ty {
             Int => n.to_string(),
             Num => format!("{}.{:02}", n * 17, self.random.below(100)),
-            Text => format!("'{}'", self.random.pick(&["a", "acme", "globex", "Web 1", "red", "12", "m", "it''s", "DE"])),
+            Text => {
+                format!("'{}'", self.random.pick(&["a", "acme", "globex", "Web 1", "red", "12", "m", "it''s", "DE"]))
+            }
             Bool => (*self.random.pick(&["true", "false"])).to_owned(),
             Date => format!("'2025-{:02}-{:02}'::date", 1 + n % 12, 1 + n % 28),
             Time => format!("'2025-{:02}-{:02} 12:00+00'::timestamptz", 1 + n % 12, 1 + n % 28),
@@ -984,7 +1168,9 @@ impl Generator {
     }
 
     fn leaf(&mut self, ty: Ty, scope: &Scope) -> String {
-        if self.random.chance(75) && let Some(column) = self.column(scope, Some(ty)) {
+        if self.random.chance(75)
+            && let Some(column) = self.column(scope, Some(ty))
+        {
             return column.text;
         }
         self.constant(ty)
@@ -998,8 +1184,18 @@ impl Generator {
             self.outer.truncate(known);
             return text;
         }
+        if self.random.chance(14)
+            && let Some(text) = self.trapped_value(ty, scope)
+        {
+            return text;
+        }
         if self.random.chance(12) {
-            return format!("CASE WHEN {} THEN {} ELSE {} END", self.term(scope, 0), self.leaf(ty, scope), self.leaf(ty, scope));
+            return format!(
+                "CASE WHEN {} THEN {} ELSE {} END",
+                self.term(scope, 0),
+                self.leaf(ty, scope),
+                self.leaf(ty, scope)
+            );
         }
         if self.random.chance(8) {
             return format!("coalesce({}, {})", self.leaf(ty, scope), self.constant(ty));
@@ -1029,7 +1225,15 @@ impl Generator {
         }
     }
 
+    /// Of this level: an aggregate of nothing but outer columns would belong to the query around.
     fn aggregate(&mut self, ty: Ty, scope: &Scope) -> String {
+        let outer = std::mem::take(&mut self.outer);
+        let text = self.own_aggregate(ty, scope);
+        self.outer = outer;
+        text
+    }
+
+    fn own_aggregate(&mut self, ty: Ty, scope: &Scope) -> String {
         let leaf = self.leaf(ty, scope);
         let text = match (ty, self.random.below(5)) {
             (Int, 0) => "count(*)".to_owned(),
@@ -1039,7 +1243,7 @@ impl Generator {
             (Num, 0) => format!("sum({leaf})"),
             (Num, 1) => return format!("round(avg({leaf}), 2)"),
             (Text, 0) => format!("string_agg({leaf}, ',' ORDER BY {leaf})"),
-            (Text, 1) => return format!("array_agg({leaf} ORDER BY {leaf})::text"),
+            (Text, 1) => return format!("array_agg({leaf}::text ORDER BY {leaf}::text)::text"),
             (Bool, 0..3) => format!("bool_or({})", self.comparison(scope)),
             (Bool, _) => format!("bool_and({})", self.trap(scope).unwrap_or_else(|| "true".to_owned())),
             _ => format!("max({leaf})"),
@@ -1057,32 +1261,73 @@ impl Generator {
         let returning = self.returning_for_insert();
         match self.random.below(12) {
             0 => format!("INSERT INTO tags (client_id, label, color) VALUES ('{TENANT}', 'Web {n}', 'x'){returning}"),
-            1 => format!("INSERT INTO tags (label, color) VALUES ('Web {n}', 'x'), ('Web {}', NULL) ON CONFLICT (client_id, label) DO UPDATE SET color = EXCLUDED.color || coalesce(tags.color, '') WHERE {}{returning}", n + 1, self.random.pick(&["true", "'abc' ~ tags.label", "tags.weights[1] > 1 AND 10 / tags.weights[1] > 2", "tags.color <> EXCLUDED.color"])),
+            1 => format!(
+                "INSERT INTO tags (label, color) VALUES ('Web {n}', 'x'), ('Web {}', NULL) ON CONFLICT (client_id, label) DO UPDATE SET color = EXCLUDED.color || coalesce(tags.color, '') WHERE {}{returning}",
+                n + 1,
+                self.random.pick(&[
+                    "true",
+                    "'abc' ~ tags.label",
+                    "tags.weights[1] > 1 AND 10 / tags.weights[1] > 2",
+                    "tags.color <> EXCLUDED.color"
+                ])
+            ),
             2 => format!("INSERT INTO tags (label, color) VALUES ('Web {n}', 'x') ON CONFLICT DO NOTHING{returning}"),
             3 => {
                 let (from, scope) = self.base_table_named("projects");
                 let alias = scope.rows[0].clone();
                 let condition = self.condition(&scope, 1);
-                let conflict = self.random.pick(&["", " ON CONFLICT DO NOTHING", " ON CONFLICT (client_id, label) DO NOTHING"]);
+                let conflict =
+                    self.random.pick(&["", " ON CONFLICT DO NOTHING", " ON CONFLICT (client_id, label) DO NOTHING"]);
                 let (target, item) = *self.random.pick(&[("", ""), ("client_id, ", "ALIAS.client_id, ")]);
-                format!("INSERT INTO tags ({target}label, color) SELECT {}'Web ' || {alias}.id, {alias}.status::text FROM {from} WHERE {condition}{conflict}{returning}", item.replace("ALIAS", &alias))
+                format!(
+                    "INSERT INTO tags ({target}label, color) SELECT {}'Web ' || {alias}.id, {alias}.status::text FROM {from} WHERE {condition}{conflict}{returning}",
+                    item.replace("ALIAS", &alias)
+                )
             }
             4 => format!("INSERT INTO projects VALUES ('{TENANT}', {n}, 'New {n}', 'open', 12.50)"),
-            5 => format!("INSERT INTO projects (id, name, status, labels, parent_id) VALUES ({n}, 'New {n}', DEFAULT, ARRAY['a'], {}), ({}, 'Newer {n}', 'open', '{{}}', NULL) RETURNING id, client_id, name", self.random.below(12), n + 20),
-            6 => format!("INSERT INTO invoices (id, project_id, number, total, note) VALUES ({}, {n}, 'A-{n}', {}, '5') ON CONFLICT ON CONSTRAINT invoices_number_key DO UPDATE SET total = invoices.total + EXCLUDED.total RETURNING id, number, total", n + 60, self.random.below(50)),
-            7 => format!("INSERT INTO invoice_lines (invoice_id, line, description, quantity, unit_price) VALUES ({n}, 77, 'x', 2, 100) RETURNING *"),
-            8 => format!("INSERT INTO time_entries (project_id, worked_on, minutes, what) VALUES ({n}, '2025-03-0{}', 15, 'x') RETURNING id, hours", 1 + n % 9),
-            9 => format!("INSERT INTO contacts (first_name, last_name, phone) VALUES ('Ada', 'L', '{n}'), ('Bob', NULL, NULL) RETURNING id, client_id, created_at"),
-            10 => format!("INSERT INTO settings (key, value) VALUES ('k{n}', '{{\"n\": \"{n}\"}}') ON CONFLICT (client_id, key) DO UPDATE SET value = settings.value || EXCLUDED.value, raw = EXCLUDED.raw RETURNING key, value"),
+            5 => format!(
+                "INSERT INTO projects (id, name, status, labels, parent_id) VALUES ({n}, 'New {n}', DEFAULT, ARRAY['a'], {}), ({}, 'Newer {n}', 'open', '{{}}', NULL) RETURNING id, client_id, name",
+                self.random.below(12),
+                n + 20
+            ),
+            6 => format!(
+                "INSERT INTO invoices (id, project_id, number, total, note) VALUES ({}, {n}, 'A-{n}', {}, '5') ON CONFLICT ON CONSTRAINT invoices_number_key DO UPDATE SET total = invoices.total + EXCLUDED.total RETURNING id, number, total",
+                n + 60,
+                self.random.below(50)
+            ),
+            7 => format!(
+                "INSERT INTO invoice_lines (invoice_id, line, description, quantity, unit_price) VALUES ({n}, 77, 'x', 2, 100) RETURNING *"
+            ),
+            8 => format!(
+                "INSERT INTO time_entries (project_id, worked_on, minutes, what) VALUES ({n}, '2025-03-0{}', 15, 'x') RETURNING id, hours",
+                1 + n % 9
+            ),
+            9 => format!(
+                "INSERT INTO contacts (first_name, last_name, phone) VALUES ('Ada', 'L', '{n}'), ('Bob', NULL, NULL) RETURNING id, client_id, created_at"
+            ),
+            10 => format!(
+                "INSERT INTO settings (key, value) VALUES ('k{n}', '{{\"n\": \"{n}\"}}') ON CONFLICT (client_id, key) DO UPDATE SET value = settings.value || EXCLUDED.value, raw = EXCLUDED.raw RETURNING key, value"
+            ),
             _ => {
                 let query = self.select(1, Some(&[Text, Text]));
-                format!("INSERT INTO drafts (id, body) SELECT 1000 + row_number() OVER (ORDER BY q.c, q.d), q.c || q.d FROM ({}) AS q (c, d)", query.sql)
+                format!(
+                    "INSERT INTO drafts (id, body) SELECT 1000 + row_number() OVER (ORDER BY q.c, q.d), q.c || q.d FROM ({}) AS q (c, d)",
+                    query.sql
+                )
             }
         }
     }
 
     fn returning_for_insert(&mut self) -> String {
-        (*self.random.pick(&["", "", " RETURNING *", " RETURNING label, client_id", " RETURNING tags.label || 'x' AS l", " RETURNING (SELECT count(*) FROM invoices)"])).to_owned()
+        (*self.random.pick(&[
+            "",
+            "",
+            " RETURNING *",
+            " RETURNING label, client_id",
+            " RETURNING tags.label || 'x' AS l",
+            " RETURNING (SELECT count(*) FROM invoices)",
+        ]))
+        .to_owned()
     }
 
     fn base_table_named(&mut self, name: &str) -> (String, Scope) {
@@ -1134,8 +1379,20 @@ impl Generator {
 
     fn delete(&mut self) -> String {
         let tables = [
-            "invoices", "invoice_lines", "time_entries", "tags", "settings", "intake", "readings", "drafts", "contacts",
-            "\"Order Lines\"", "events", "measures", "documents", "stamped",
+            "invoices",
+            "invoice_lines",
+            "time_entries",
+            "tags",
+            "settings",
+            "intake",
+            "readings",
+            "drafts",
+            "contacts",
+            "\"Order Lines\"",
+            "events",
+            "measures",
+            "documents",
+            "stamped",
         ];
         let table = *self.random.pick(&tables);
         let (target, scope) = self.base_table_named(table);
@@ -1165,7 +1422,14 @@ impl Generator {
         (Some((from, on)), scope)
     }
 
-    fn finish_write(&mut self, sql: &mut String, word: &str, from: Option<(String, String)>, alias: &str, scope: &Scope) {
+    fn finish_write(
+        &mut self,
+        sql: &mut String,
+        word: &str,
+        from: Option<(String, String)>,
+        alias: &str,
+        scope: &Scope,
+    ) {
         let mut conditions = Vec::new();
         if let Some((from, on)) = from {
             write!(sql, "{word}{from}").unwrap();
@@ -1196,7 +1460,9 @@ impl Generator {
         let column = self.column(&scope, Some(Text)).unwrap();
         let name = self.alias("w");
         let write = match table {
-            "intake" | "readings" if self.random.chance(50) => format!("UPDATE {target} SET kind = 'z' WHERE {condition}"),
+            "intake" | "readings" if self.random.chance(50) => {
+                format!("UPDATE {target} SET kind = 'z' WHERE {condition}")
+            }
             _ => format!("DELETE FROM {target} WHERE {condition}"),
         };
         let head = format!("WITH {name} AS ({write} RETURNING {alias}.client_id AS a, {} AS b)", column.text);
@@ -1204,7 +1470,9 @@ impl Generator {
             0 => format!("{head} SELECT count(*), max(b) FROM {name}"),
             1 => format!("{head} SELECT {name}.b, p.id FROM {name} JOIN projects p ON p.client_id = {name}.a"),
             2 => format!("{head} SELECT 1"),
-            _ => format!("{head} INSERT INTO \"Order Lines\" (\"Id\", \"select\") SELECT 5000 + row_number() OVER (ORDER BY b), b FROM {name}"),
+            _ => format!(
+                "{head} INSERT INTO \"Order Lines\" (\"Id\", \"select\") SELECT 5000 + row_number() OVER (ORDER BY b), b FROM {name}"
+            ),
         }
     }
 }

@@ -16,13 +16,15 @@ use partywall::demo::postgres::{Options, ThrowawayPostgres};
 use partywall::guard::Ruleset;
 use partywall::metrics::Metrics;
 use partywall::net::listener::Listener;
-use partywall::net::stream::{Socket, Stream};
+use partywall::net::stream::Socket;
 use partywall::net::tls::{ClientTls, ServerTls};
 use partywall::policy::Policy;
 use partywall::proxy::{Drained, Phase, serve};
 use partywall::reload::{Live, LoginTable, Snapshot};
 use partywall::tenant::LoginName;
-use partywall::upstream::{Connected, Target, connect, load_catalog};
+use partywall::upstream::{Target, load_catalog};
+use postgres_protocol::authentication::sasl;
+use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -109,10 +111,10 @@ impl House {
     }
 
     /// A connection on which a test writes and reads the protocol itself.
-    async fn raw(&self) -> Connected {
-        let mut settings = settings("127.0.0.1", self.port, None);
-        settings.user = "acme_app".to_owned();
-        connect(&Target::new(&settings, Some(PASSWORD.to_owned()), &["public".to_owned()]).unwrap(), &[]).await.unwrap()
+    async fn raw(&self) -> TcpStream {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        log_in(&mut stream).await;
+        stream
     }
 
     /// A superuser at the server itself.
@@ -125,20 +127,52 @@ impl House {
         client
     }
 
-    /// Waits until the server says so.
+    /// Waits until [`Self::look`] sees it.
     async fn until(&self, superuser: &Client, condition: &str) {
         let begun = tokio::time::Instant::now();
-        let sql = format!("SELECT {condition} FROM pg_stat_activity WHERE usename = 'app'");
-        while !superuser.query_one(&sql, &[]).await.unwrap().get::<_, Option<bool>>(0).unwrap_or(false) {
+        while !self.look(superuser, condition).await {
             assert!(begun.elapsed() < Duration::from_secs(60), "{condition}");
-            tokio::task::yield_now().await;
         }
+    }
+
+    /// What the server says of Partywall's connections to it.
+    async fn look(&self, superuser: &Client, condition: &str) -> bool {
+        // Within a transaction the first look would stay the last.
+        superuser.batch_execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
+        let sql = format!("SELECT {condition} FROM pg_stat_activity WHERE usename = 'app'");
+        superuser.query_one(&sql, &[]).await.unwrap().get::<_, Option<bool>>(0).unwrap_or(false)
     }
 
     async fn close(self) -> Drained {
         self.phase.send(Phase::Drain).unwrap();
         self.served.await.unwrap().unwrap()
     }
+}
+
+/// SCRAM-SHA-256 by hand.
+async fn log_in(stream: &mut TcpStream) {
+    let mut scram = sasl::ScramSha256::new(PASSWORD.as_bytes(), sasl::ChannelBinding::unsupported());
+    let mut packet = bytes::BytesMut::new();
+    frontend::startup_message([("user", "acme_app"), ("database", "app")], &mut packet).unwrap();
+    stream.write_all(&packet).await.unwrap();
+    for step in 0..3 {
+        let mut header = [0; 9];
+        stream.read_exact(&mut header).await.unwrap();
+        assert_eq!(header[0], b'R', "step {step}");
+        let mut body = vec![0; u32::from_be_bytes(header[1..5].try_into().unwrap()) as usize - 8];
+        stream.read_exact(&mut body).await.unwrap();
+        packet.clear();
+        match step {
+            0 => frontend::sasl_initial_response(sasl::SCRAM_SHA_256, scram.message(), &mut packet).unwrap(),
+            1 => {
+                scram.update(&body).unwrap();
+                frontend::sasl_response(scram.message(), &mut packet).unwrap();
+            }
+            _ => scram.finish(&body).unwrap(),
+        }
+        stream.write_all(&packet).await.unwrap();
+    }
+    read_until_ready(stream, 1, |_| {}).await;
 }
 
 fn config(listen: &str, folder: &Path) -> Config {
@@ -192,7 +226,7 @@ fn code(error: &tokio_postgres::Error) -> &str {
 /// Kilobytes of memory that this process has.
 fn resident_kilobytes() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
@@ -257,7 +291,7 @@ async fn clients_get_in_and_see_their_own() {
     assert_eq!(code(&house.try_client("nobody", PASSWORD).await.err().unwrap()), "28P01");
     let mut config = tokio_postgres::Config::new();
     config.host("127.0.0.1").port(house.port).user("acme_app").password(PASSWORD);
-    let connected = |database: &'static str| config.clone().dbname(database).connect(NoTls);
+    let connected = async |database: &str| config.clone().dbname(database).connect(NoTls).await;
     assert_eq!(code(&connected("elsewhere").await.err().unwrap()), "3D000");
     assert!(connected("acme_app").await.is_ok());
     drop((client, other));
@@ -278,14 +312,20 @@ async fn a_large_result_takes_no_memory_and_a_slow_client_holds_the_server() {
     superuser.batch_execute(&fill).await.unwrap();
     let mut raw = house.raw().await;
     let before = resident_kilobytes();
-    raw.stream.write_all(&query("SELECT body FROM notes WHERE id > 1000")).await.unwrap();
-    // Nobody reads: the server has to wait until somebody does.
+    raw.write_all(&query("SELECT body FROM notes WHERE id > 1000")).await.unwrap();
+    // Nobody reads: the server has to wait until somebody does. It may wait for a moment before, too.
     house.until(&superuser, "bool_or(wait_event = 'ClientWrite')").await;
+    let mut looks = 0;
+    while looks < 200 {
+        let waits = house.look(&superuser, "bool_or(wait_event = 'ClientWrite')").await;
+        looks = if waits { looks + 1 } else { 0 };
+        assert!(!house.look(&superuser, "bool_or(wait_event = 'ClientRead')").await, "nothing held the server");
+    }
     assert!(resident_kilobytes() < before + GROWTH_KILOBYTES_MAX);
 
     let mut total = 0;
     let mut checked = 0;
-    let seen = read_until_ready(&mut raw.stream, 1, |buffered| {
+    let seen = read_until_ready(&mut raw, 1, |buffered| {
         total = total.max(buffered);
         checked += 1;
         if checked % 1_000 == 0 {
@@ -303,7 +343,7 @@ async fn three_thousand_large_requests_in_one_pipeline_do_not_deadlock() {
     let house = House::open(Plan::default()).await;
     house.postgres.psql("INSERT INTO notes VALUES ('acme', 77, repeat('long ', 4000))").unwrap();
     let raw = house.raw().await;
-    let (mut reader, mut writer) = tokio::io::split(raw.stream);
+    let (mut reader, mut writer) = raw.into_split();
     let writing = tokio::spawn(async move {
         for number in 0..REQUESTS {
             let sql = format!("SELECT body FROM notes WHERE id = 77 AND body <> '{number}{}'", "x".repeat(5_000));
@@ -378,7 +418,6 @@ async fn an_upstream_that_dies_is_reported_and_comes_back() {
     let superuser = house.superuser().await;
     let client = Arc::new(house.client().await);
     let running = blocked(&house, &superuser, &client).await;
-    drop(superuser);
     house.postgres.kill_immediately().unwrap();
     let error = running.await.unwrap();
     assert!(error.is_closed() || ["08006", "57P01", "57P02"].contains(&code(&error)), "{error:?}");
@@ -389,6 +428,15 @@ async fn an_upstream_that_dies_is_reported_and_comes_back() {
     house.postgres.start_again().unwrap();
     let client = house.client().await;
     assert_eq!(client.query_one("SELECT 1", &[]).await.unwrap().get::<_, i32>(0), 1);
+
+    // An idle client is told, too, and once.
+    let mut idle = house.raw().await;
+    house.postgres.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'").unwrap();
+    let mut last_words = Vec::new();
+    idle.read_to_end(&mut last_words).await.unwrap();
+    let text = String::from_utf8_lossy(&last_words).into_owned();
+    assert!(text.starts_with('E') && text.matches("FATAL").count() == 2, "severity and its translation: {text}");
+    assert!(text.contains("57P01"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -399,7 +447,7 @@ async fn a_drain_ends_idle_sessions_and_waits_for_transactions() {
     busy.batch_execute("BEGIN; UPDATE notes SET body = 'drained' WHERE id = 1").await.unwrap();
     house.phase.send(Phase::Drain).unwrap();
     let mut last_words = Vec::new();
-    idle.stream.read_to_end(&mut last_words).await.unwrap();
+    idle.read_to_end(&mut last_words).await.unwrap();
     assert!(last_words.windows(5).any(|bytes| bytes == b"57P01"), "{last_words:?}");
     busy.batch_execute("UPDATE notes SET body = body || '!' WHERE id = 1; COMMIT").await.unwrap();
     assert_eq!(house.served.await.unwrap().unwrap(), Drained { cut: 0 });
@@ -438,13 +486,11 @@ fn psql(parameters: &str, sql: &str) -> Result<String, String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_is_asked_for_or_begun_with_and_plain_text_is_refused_where_it_must_be() {
     let listen = "address = \"127.0.0.1:0\"\nunix_socket = \"FOLDER/.s.PGSQL.6432\"\nplain = \"refuse\"\n\
-                  tls = { certificate = \"FOLDER/proxy.crt\", key = \"FOLDER/proxy.key\" }";
+                  tls_certificate_file = \"FOLDER/proxy.crt\"\ntls_key_file = \"FOLDER/proxy.key\"";
     let house = House::open(Plan { listen, ..Plan::default() }).await;
     let ca = house.folder.path().join("ca.crt");
     let port = house.port;
-    let over = |parameters: String| {
-        tokio::task::block_in_place(|| psql(&parameters, "SELECT count(*) FROM notes"))
-    };
+    let over = |parameters: String| tokio::task::block_in_place(|| psql(&parameters, "SELECT count(*) FROM notes"));
     let verified = format!("host=localhost port={port} sslmode=verify-full sslrootcert={}", ca.display());
     assert_eq!(over(format!("{verified} channel_binding=require")), Ok("10\n".to_owned()));
     let refused = over(format!("host=127.0.0.1 port={port} sslmode=disable")).unwrap_err();
@@ -470,11 +516,7 @@ async fn tls_is_asked_for_or_begun_with_and_plain_text_is_refused_where_it_must_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_hold_and_nonsense_is_sent_away() {
-    let limits = Limits {
-        clients_max: 2,
-        authentication_timeout: Duration::from_millis(500),
-        ..Limits::default()
-    };
+    let limits = Limits { clients_max: 2, authentication_timeout: Duration::from_millis(500), ..Limits::default() };
     let house = House::open(Plan { limits, ..Plan::default() }).await;
     let superuser = house.superuser().await;
     let first = Arc::new(house.client().await);
@@ -503,13 +545,33 @@ async fn limits_hold_and_nonsense_is_sent_away() {
 async fn a_client_that_closes_its_half_is_still_answered() {
     let house = House::open(Plan::default()).await;
     let mut raw = house.raw().await;
-    raw.stream.write_all(&query("UPDATE notes SET body = 'late' WHERE id = 2")).await.unwrap();
-    raw.stream.write_all(&query("SELECT body FROM notes WHERE id = 2")).await.unwrap();
-    raw.stream.shutdown().await.unwrap();
+    raw.write_all(&query("UPDATE notes SET body = 'late' WHERE id = 2")).await.unwrap();
+    raw.write_all(&query("SELECT body FROM notes WHERE id = 2")).await.unwrap();
+    raw.shutdown().await.unwrap();
     let mut answer = Vec::new();
-    raw.stream.read_to_end(&mut answer).await.unwrap();
+    raw.read_to_end(&mut answer).await.unwrap();
     let text = String::from_utf8_lossy(&answer).into_owned();
     assert!(text.contains("UPDATE 1") && text.contains("late"), "{text}");
-    let Stream::Plain(_) = raw.stream else { panic!("plain") };
     assert_eq!(house.close().await, Drained { cut: 0 });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_session_holds_no_buffer() {
+    const SESSIONS: usize = 80;
+    // Both sockets, TLS towards the server, the client's own end; a buffer of 64 or twice 16 KiB would show.
+    const SESSION_KILOBYTES_MAX: usize = 24;
+    let house = House::open(Plan::default()).await;
+    let mut sessions = Vec::new();
+    let mut before = 0;
+    for number in 0..10 + SESSIONS {
+        let mut raw = house.raw().await;
+        raw.write_all(&query("SELECT body FROM notes")).await.unwrap();
+        read_until_ready(&mut raw, 1, |_| {}).await;
+        sessions.push(raw);
+        if number == 9 {
+            before = resident_kilobytes();
+        }
+    }
+    let each = resident_kilobytes().saturating_sub(before) / SESSIONS;
+    assert!(each <= SESSION_KILOBYTES_MAX, "{each} KB a session");
 }

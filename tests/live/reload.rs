@@ -10,6 +10,7 @@ use partywall::audit::writer::{AuditWriter, Origin};
 use partywall::cli::ProcessEnvironment;
 use partywall::demo::certificates::Authority;
 use partywall::demo::postgres::{Options, PlainConnections, ThrowawayPostgres};
+use partywall::guard::{Code, Decision, LensKind, Protocol, Request, TextLimits, decide};
 use partywall::metrics::Metrics;
 use partywall::reload::{Live, Readiness, Refresh, ReloadError, Source};
 use partywall::session::handshake::Logins as _;
@@ -183,6 +184,76 @@ async fn the_rules_follow_the_schema() {
 
     site.postgres.psql("INSERT INTO contacts VALUES ('acme', 1)").unwrap();
     assert!(matches!(site.live.refresh_catalog().await.unwrap(), Refresh::Unchanged));
+}
+
+/// The lens through which a tenant reaches a relation; `None`: not at all.
+fn lens(site: &Site, relation: &str) -> Option<LensKind> {
+    let snapshot = site.live.load();
+    let (_, identity) = snapshot.logins.login("acme_app").unwrap();
+    let request = Request {
+        identity: &identity,
+        sql: &format!("SELECT * FROM {relation}"),
+        protocol: Protocol::Extended,
+        parameter_types: &[],
+        limits: &TextLimits::default(),
+    };
+    match decide(snapshot.ruleset.as_ref().unwrap(), &request) {
+        Decision::Forward(forward) => Some(forward.facts.statements[0].objects[0].lens),
+        Decision::Reject { rejection, .. } => {
+            assert_eq!(rejection.code, Code::RelationUnknown, "{relation}");
+            None
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_fit_a_changed_schema_is_withdrawn_and_nothing_else() {
+    let site = Site::new(postgres());
+    site.live.refresh_catalog().await.unwrap();
+    assert_eq!(lens(&site, "countries"), Some(LensKind::Shared));
+    assert_eq!(lens(&site, "invoices"), Some(LensKind::Scoped));
+
+    // A table that the policy names is gone, and one appears that cannot be scoped.
+    site.postgres
+        .psql("DROP TABLE countries; CREATE TABLE odd (tenant_id jsonb); CREATE TABLE fresh (tenant_id text)")
+        .unwrap();
+    let Refresh::Degraded { misfit, .. } = site.live.refresh_catalog().await.unwrap() else {
+        panic!("the policy fits a schema that it does not fit")
+    };
+    assert!(misfit.to_string().contains("public.countries") && misfit.to_string().contains("public.odd"), "{misfit}");
+    assert_eq!(lens(&site, "countries"), None);
+    assert_eq!(lens(&site, "odd"), None);
+    assert_eq!(lens(&site, "invoices"), Some(LensKind::Scoped));
+    assert_eq!(lens(&site, "fresh"), Some(LensKind::Scoped));
+    assert_eq!(site.live.health().readiness(), Readiness::Ready);
+    assert_eq!(site.sample("partywall_policy_misfits"), 2.0);
+    assert!(matches!(site.live.refresh_catalog().await.unwrap(), Refresh::Unchanged));
+
+    // A reload is the operator's own: it must fit.
+    assert!(matches!(site.live.reload().await.unwrap_err(), ReloadError::Misfit { .. }));
+    assert_eq!(lens(&site, "invoices"), Some(LensKind::Scoped));
+
+    // What comes back under the name is judged anew; and what fits again is reachable again.
+    site.postgres.psql("DROP TABLE odd; CREATE TABLE countries (code text, tenant_id text)").unwrap();
+    assert!(matches!(site.live.refresh_catalog().await.unwrap(), Refresh::Swapped { .. }));
+    assert_eq!(lens(&site, "countries"), Some(LensKind::Shared));
+    assert_eq!(site.sample("partywall_policy_misfits"), 0.0);
+    let reasons: Vec<_> = site.records().into_iter().map(|(_, _, reason)| reason).collect();
+    let misfit = Some("policy_misfit".to_owned());
+    assert_eq!(reasons, [None, misfit.clone(), misfit, None]);
+}
+
+#[tokio::test]
+async fn a_policy_that_does_not_fit_at_the_start_is_the_operators_to_mend() {
+    let site = Site::new(postgres());
+    site.postgres.psql("DROP TABLE countries").unwrap();
+    assert!(matches!(site.live.refresh_catalog().await.unwrap(), Refresh::Kept(ReloadError::Misfit { .. })));
+    assert!(site.live.load().ruleset.is_none());
+    assert_eq!(site.live.health().readiness(), Readiness::PolicyMisfit);
+
+    site.postgres.psql("CREATE TABLE countries (code text)").unwrap();
+    assert!(matches!(site.live.refresh_catalog().await.unwrap(), Refresh::Swapped { .. }));
+    assert_eq!(site.live.health().readiness(), Readiness::Ready);
 }
 
 #[tokio::test]

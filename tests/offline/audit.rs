@@ -124,6 +124,7 @@ fn whole_lines(text: &[u8]) -> Vec<serde_json::Value> {
     lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
+#[expect(clippy::disallowed_methods, reason = "a deadline, so that a fault shows as a failure")]
 fn until(what: &str, condition: impl Fn() -> bool) {
     let begun = Instant::now();
     while !condition() {

@@ -5,8 +5,12 @@ use std::io::BufReader;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
+use std::process::Output;
 use std::process::Stdio;
 
+use partywall::auth::ScramVerifier;
+use partywall::catalog::Catalog;
+use partywall::guard::Ruleset;
 use partywall::policy::Policy;
 use serde_json::Value;
 use serde_json::json;
@@ -65,11 +69,16 @@ impl Place {
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
-        let output = self.command(arguments).stdin(Stdio::null()).output().unwrap();
-        Ran {
+        Ran::of(&self.command(arguments).stdin(Stdio::null()).output().unwrap())
+    }
+}
+
+impl Ran {
+    fn of(output: &Output) -> Self {
+        Self {
             status: output.status.code().unwrap(),
-            output: String::from_utf8(output.stdout).unwrap(),
-            error: String::from_utf8(output.stderr).unwrap(),
+            output: String::from_utf8(output.stdout.clone()).unwrap(),
+            error: String::from_utf8(output.stderr.clone()).unwrap(),
         }
     }
 }
@@ -273,12 +282,36 @@ fn init_proposes_a_policy_that_loads() {
     let policy = Policy::parse(&ran.output).unwrap_or_else(|errors| panic!("{errors:?}\n{}", ran.output));
     assert_eq!(policy.tenancy.column.as_deref(), Some("tenant_id"));
     assert_eq!(policy.tables.len(), 4);
+    let catalog = Catalog::parse_json(&catalog().to_string()).unwrap();
+    Ruleset::compile(&policy, &catalog).unwrap();
     assert!(ran.output.contains("#sensitive = { iban = \"pci\" }"), "{}", ran.output);
     let ran = place.run(&["init", "--catalog", "catalog.json", "--column", "code"]);
     assert!(ran.output.contains("[tenancy]\ncolumn = \"code\"\n"), "{}", ran.output);
     let ran = place.run(&["init", "--catalog", "catalog.json", "--column", "nothing"]);
     assert_eq!(ran.status, 1);
     assert!(ran.error.contains("no table has a column \"nothing\""), "{}", ran.error);
+}
+
+fn hash_password(password: &[u8]) -> Ran {
+    let place = Place::new();
+    let mut command = place.command(&["hash-password"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(password).unwrap();
+    Ran::of(&child.wait_with_output().unwrap())
+}
+
+#[test]
+fn hash_password_prints_a_verifier_of_the_password() {
+    let ran = hash_password("pässword \n".as_bytes());
+    assert_eq!((ran.status, ran.error.as_str()), (0, ""));
+    let verifier = ScramVerifier::parse(ran.output.trim_end()).unwrap();
+    let iterations = std::num::NonZeroU32::new(4096).unwrap();
+    assert!(verifier == ScramVerifier::from_password("pässword ", &verifier.salt, iterations));
+    assert_ne!(hash_password(b"secret").output, hash_password(b"secret").output, "each has a salt of its own");
+    for bad in [&b""[..], b"\n", b"a\nb", b"a\0b", b"\xff", "a".repeat(65_536).as_bytes()] {
+        let ran = hash_password(bad);
+        assert_eq!((ran.status, ran.output.as_str()), (1, ""), "{}", ran.error);
+    }
 }
 
 #[test]

@@ -19,5 +19,6 @@ mod grade;
 mod handshake;
 mod policy;
 mod session;
+mod sql;
 mod tidy;
 mod wire;

@@ -1,10 +1,14 @@
 //! The policy file: the smallest one, names as they may be written, every fault with its place.
 
+use std::path::Path;
+
 use partywall::catalog::QualifiedName;
 use partywall::policy::Credential;
+use partywall::policy::Environment;
 use partywall::policy::FunctionIdentity;
 use partywall::policy::KeyOracles;
 use partywall::policy::Policy;
+use partywall::policy::SecretSource;
 use partywall::policy::SensitiveClass;
 use partywall::policy::TableKind;
 use partywall::policy::TenantBinding;
@@ -181,4 +185,42 @@ fn misspelt_keys_and_values_are_found_anywhere() {
          5:31: wrong type for \"b\" in [table.\"public.a\".sensitive]: expected a string, found an integer\n\
          6:2: unknown key \"loginn\"; did you mean \"login\"?\n",
     );
+}
+
+/// One variable and one file.
+struct Little;
+
+impl Environment for Little {
+    fn variable(&self, name: &str) -> Result<String, String> {
+        match name {
+            "SECRET" => Ok("hunter2".to_owned()),
+            "EMPTY" => Ok(String::new()),
+            _ => Err("it is not set".to_owned()),
+        }
+    }
+
+    fn file(&self, path: &Path) -> Result<String, String> {
+        match path.to_str() {
+            Some("/etc/partywall/secret") => Ok("hunter2\r\n".to_owned()),
+            Some("/run/secret") => Ok(" two\n\n".to_owned()),
+            _ => Err("no such file".to_owned()),
+        }
+    }
+}
+
+#[test]
+fn secrets_are_fetched_from_where_they_are_kept_and_never_shown() {
+    let resolve = |source: SecretSource| source.resolve(Path::new("/etc/partywall"), &Little);
+    let environment = |name: &str| resolve(SecretSource::Environment(name.to_owned()));
+    let file = |path: &str| resolve(SecretSource::File(path.to_owned()));
+    assert_eq!(environment("SECRET").unwrap().expose(), "hunter2");
+    assert_eq!(file("secret").unwrap().expose(), "hunter2", "one line break is the editor's");
+    assert_eq!(file("/run/secret").unwrap().expose(), " two\n", "all else is the secret's");
+    assert_eq!(
+        environment("NONE").unwrap_err().to_string(),
+        "cannot read secret from environment variable \"NONE\": it is not set"
+    );
+    assert_eq!(file("none").unwrap_err().to_string(), "cannot read secret from file \"none\": no such file");
+    environment("EMPTY").unwrap_err();
+    assert_eq!(format!("{:?}", environment("SECRET")), "Ok(Secret(…))");
 }

@@ -69,7 +69,8 @@ pub(super) async fn error_message(guide: &mut Guide<'_>, acme: &Visitor) -> Resu
     let leak = guide.truth(naive).err().map(|error| error.to_string()).unwrap_or_default();
     guide.terminal.blank();
     guide.terminal.labelled("naive", Style::Dim, naive);
-    guide.terminal.labelled("answer", Style::Dim, leak.lines().next().unwrap_or_default());
+    let first = leak.lines().next().unwrap_or_default();
+    guide.terminal.labelled("answer", Style::Dim, first.trim_start_matches("psql failed: "));
     guide.check("the attack is real against a simple filter", leak.contains("invalid regular expression"), true);
     let answer = guide.ask(acme, attack).await;
     let quiet = answer.error.is_none() && answer.rows.is_empty();

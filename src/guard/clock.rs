@@ -1,0 +1,30 @@
+//! Now, and how far from it an expression may lead without leaving the calendar.
+
+use sqlparser::ast::{Expr, Value};
+
+use crate::sql::ident_value;
+
+pub(in crate::guard) fn is_clock(expression: &Expr) -> bool {
+    match expression {
+        Expr::Function(function) => {
+            let name = function.name.0.last().and_then(|part| part.as_ident()).map(ident_value);
+            matches!(name.as_deref(), Some("now" | "current_timestamp"))
+        }
+        _ => false,
+    }
+}
+
+/// Too short to lead out of the calendar from any day that a clock shows: no number above 9999, no unit above a year.
+pub(in crate::guard) fn is_short_interval(expression: &Expr) -> bool {
+    const UNITS: &[&str] = &[
+        "y", "yr", "yrs", "year", "years", "mon", "mons", "month", "months", "w", "week", "weeks", "d", "day", "days",
+        "h", "hr", "hrs", "hour", "hours", "m", "min", "mins", "minute", "minutes", "s", "sec", "secs", "second",
+        "seconds", "ago",
+    ];
+    let Expr::Interval(interval) = expression else { return false };
+    let Expr::Value(value) = interval.value.as_ref() else { return false };
+    let Value::SingleQuotedString(text) = &value.value else { return false };
+    let words = text.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+    let short = text.split(|letter: char| !letter.is_ascii_digit()).all(|digits| digits.len() <= 4);
+    short && text.is_ascii() && words.into_iter().all(|word| UNITS.contains(&word.to_ascii_lowercase().as_str()))
+}

@@ -216,9 +216,9 @@ fn versions_are_negotiated_as_postgresql_18_does() {
 
 #[test]
 fn only_listed_parameters_are_taken() {
-    let (utf8, c) = (("client_encoding", "'utf-8'"), "-c");
-    let taken: &[(&[(&str, &str)], &[(&str, &str)])] = &[
-        (&[utf8, ("client_encoding", "UNICODE"), ("client_encoding", "UTF8")], &[]),
+    type Pairs = &'static [(&'static str, &'static str)];
+    let taken: &[(Pairs, Pairs)] = &[
+        (&[("client_encoding", "'utf-8'"), ("client_encoding", "UNICODE"), ("client_encoding", "UTF8")], &[]),
         (&[("datestyle", "ISO"), ("TIMEZONE", "UTC")], &[("DateStyle", "ISO"), ("TimeZone", "UTC")]),
         (&[("TimeZone", "UTC"), ("timezone", "Asia/Tokyo")], &[("TimeZone", "Asia/Tokyo")]),
         (&[("options", ""), ("replication", "false")], &[]),
@@ -238,7 +238,6 @@ fn only_listed_parameters_are_taken() {
         let expected: Vec<_> = expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         assert_eq!(authenticated.parameters, expected, "{given:?}");
     }
-    let quoted = format!("{c} TimeZone='x y'");
     for (name, value, reason, sqlstate) in [
         ("search_path", "evil", "parameter", "42704"),
         ("role", "postgres", "parameter", "42704"),
@@ -256,7 +255,7 @@ fn only_listed_parameters_are_taken() {
         ("options", "-d 5", "unsupported", "0A000"),
         ("options", "--role=postgres", "parameter", "42704"),
         ("options", "-c TimeZone=a\\ b", "unsupported", "0A000"),
-        ("options", &quoted, "unsupported", "0A000"),
+        ("options", "-c TimeZone='x y'", "unsupported", "0A000"),
     ] {
         let start = startup(V3_0, &[("user", "app"), (name, value)]);
         let (seen, told) = refused(&mut handshake(TlsOffer::Unavailable), &start);

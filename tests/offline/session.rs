@@ -196,6 +196,13 @@ impl Pair {
         show(&std::mem::take(&mut self.to_client))
     }
 
+    /// Whatever has been sent and recorded so far is not looked at.
+    pub(crate) fn forget(&mut self) {
+        self.to_upstream.clear();
+        self.to_client.clear();
+        self.events();
+    }
+
     pub(crate) fn events(&mut self) -> Vec<StatementEvent> {
         std::iter::from_fn(|| self.session.poll_event())
             .filter_map(|event| match event {

@@ -132,8 +132,9 @@ mod tokio_postgres_client {
             let statement = client.prepare("SELECT pg_sleep(60), 'cancelled by tokio'").await.unwrap();
             let query = client.query_one(&statement, &[]);
             let cancel = async {
-// Asleep, so that it surely runs: a cancel that comes between Bind and Execute is lost.
-                let running = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%by tokio%'";
+                // Asleep, so that it surely runs: a cancel that comes between Bind and Execute is lost.
+                let running =
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%by tokio%'";
                 while stand().postgres.psql(running).unwrap() == "0\n" {
                     tokio::task::yield_now().await;
                 }

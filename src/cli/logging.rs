@@ -22,5 +22,11 @@ pub(crate) fn start(settings: &Log) -> Result<(), Failure> {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
     };
-    started.map_err(|error| Failure::new(format_args!("cannot start the log: {error}")))
+    started.map_err(|error| Failure::new(format_args!("cannot start the log: {error}")))?;
+    // Where it happened, and no more: a panic's message can hold a piece of a statement.
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(location, "a fault of the program");
+    }));
+    Ok(())
 }

@@ -1,8 +1,9 @@
 //! Queries: WITH, set operations, SELECT, VALUES, and what each tells of itself to the query around it.
 
 use sqlparser::ast::{
-    Cte, CteAsMaterialized, Distinct, Expr, Fetch, GroupByExpr, LimitClause, NamedWindowExpr, OrderBy, OrderByExpr,
-    OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, Values, With,
+    Cte, CteAsMaterialized, Distinct, Expr, Fetch, GroupByExpr, LimitClause, LockClause, NamedWindowExpr, OrderBy,
+    OrderByExpr, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, Values,
+    With,
 };
 
 use crate::guard::foreign::{foreign_query, foreign_select, foreign_wildcard};
@@ -10,7 +11,8 @@ use crate::guard::from::{not_allowed, renamed};
 use crate::guard::function::{Listed, listed};
 use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
-use crate::guard::scope::OutputColumn;
+use crate::guard::ruleset::Lens;
+use crate::guard::scope::{Entry, OutputColumn};
 use crate::guard::statement::merge_refused;
 use crate::guard::walk::{CteEntry, CteStanding, Outcome, QueryShape, Walk};
 use crate::sql::clauses::{Block, Clauses};
@@ -41,6 +43,7 @@ impl Walk<'_> {
             body => self.set_expression(body)?,
         };
         let limited = self.tail(query)?;
+        self.locks(&query.locks)?;
         if let SetExpr::Select(select) = query.body.as_ref() {
             self.functional_dependency(select, mark)?;
         }
@@ -132,6 +135,30 @@ impl Walk<'_> {
             }
         }
         Ok(limited)
+    }
+
+    /// Rows that all tenants share are not locked by one of them.
+    fn locks(&self, locks: &[LockClause]) -> Outcome<()> {
+        let entries = self.levels.last().map(|level| level.entries.as_slice()).unwrap_or_default();
+        for lock in locks {
+            let named = lock.of.as_ref().map(|name| self.name_parts(name)).transpose()?;
+            let locked = |entry: &&Entry| match (&named, &entry.name) {
+                (Some(parts), Some(name)) => parts.last() == Some(name),
+                _ => true,
+            };
+            let rules =
+                entries.iter().filter(locked).filter_map(|entry| self.ruleset.relation(entry.relation.as_ref()?));
+            if let Some(rule) = rules.into_iter().find(|rule| rule.lens == Lens::Shared && rule.read_only.is_some()) {
+                let name = &rule.relation.name;
+                return Err(Rejection::new(
+                    Code::RelationReadOnly,
+                    format!("rows of \"{name}\" cannot be locked here"),
+                )
+                .detail("They are shared by all tenants.")
+                .hint("Name the relations to be locked: FOR UPDATE OF ..."));
+            }
+        }
+        Ok(())
     }
 
     pub(in crate::guard) fn order_by(&mut self, expressions: &[OrderByExpr]) -> Outcome<()> {

@@ -9,7 +9,9 @@ use crate::guard::ruleset::Ruleset;
 use crate::guard::verify::verify;
 use crate::guard::walk::{Outcome, Walk};
 use crate::guard::{Protocol, Request, setting};
-use crate::sql::{Body, ReadError, ReadErrorKind, Script, Statement, TokenKind, Tokens, normalize, with_script};
+use crate::sql::{
+    Body, CopyDirection, ReadError, ReadErrorKind, Script, Statement, TokenKind, Tokens, normalize, with_script,
+};
 
 /// Decides one text of SQL for one identity.
 pub fn decide(ruleset: &Ruleset, request: &Request<'_>) -> Decision {
@@ -118,7 +120,7 @@ fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Ou
         let outcome = one(walk, statement);
         let (command, class, copied) = match &outcome {
             Ok((class, copied)) => (command(walk, statement), *class, Some(copied.clone())),
-            Err(_) => (command(walk, statement), StatementClass::Read, None),
+            Err(_) => (command(walk, statement), refused_class(statement), None),
         };
         let objects = std::mem::take(&mut walk.objects).into_values().collect();
         facts.statements.push(StatementFacts { command, class, objects });
@@ -181,6 +183,20 @@ impl Walk<'_> {
 
 pub(in crate::guard) fn merge_refused() -> Rejection {
     not_allowed("MERGE").hint("Use INSERT … ON CONFLICT, or UPDATE and INSERT.")
+}
+
+/// What a refused statement would have been, for the record.
+fn refused_class(statement: &Statement) -> StatementClass {
+    match &statement.body {
+        Body::Empty => StatementClass::Empty,
+        Body::Copy(copy) if copy.direction == CopyDirection::FromStdin => StatementClass::CopyIn,
+        Body::Copy(_) => StatementClass::CopyOut,
+        Body::Session(_) | Body::Other(_) => StatementClass::Setting,
+        Body::Tree(tree) => match tree.as_ref() {
+            Tree::Query(_) => StatementClass::Read,
+            _ => StatementClass::Write,
+        },
+    }
 }
 
 /// The words of the command tag.

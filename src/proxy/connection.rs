@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::audit::event::{Event, SessionTotals};
 use crate::audit::tag::{Encryption, SessionDescription, SessionTag, UpstreamDescription};
 use crate::config::Limits;
-use crate::metrics::{ConnectionCount, ConnectionState, SessionResult, UpstreamError, UpstreamMetrics};
+use crate::metrics::{ConnectionCount, ConnectionState, SessionResult, UpstreamMetrics};
 use crate::net::stream::{Socket, Stream};
 use crate::proxy::Phase;
 use crate::proxy::cancel::{CancelRegistration, SECRET_BYTES};
@@ -20,12 +20,12 @@ use crate::proxy::entry::{Entered, Entry, random};
 use crate::proxy::pump::{Description, Pump};
 use crate::proxy::side::Side;
 use crate::proxy::worker::{Slot, Worker};
-use crate::reload::Snapshot;
+use crate::reload::{Snapshot, failure};
 use crate::session::effect::SessionState;
 use crate::session::handshake::{Authenticated, ProtocolVersion, Refusal};
 use crate::session::{Session, SessionError, SessionLimits};
 use crate::tenant::LoginName;
-use crate::upstream::{self, ConnectError, ConnectErrorKind, Connected, Target};
+use crate::upstream::{self, ConnectError, Connected, Target};
 
 /// For the last words to somebody who may not listen.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -362,21 +362,5 @@ async fn leave_upstream(mut stream: Stream, goodbye: BytesMut) {
     };
     if let Err(error) = said.await {
         tracing::debug!(%error, "the upstream was gone before the good-bye");
-    }
-}
-
-fn failure(kind: ConnectErrorKind) -> UpstreamError {
-    match kind {
-        ConnectErrorKind::Down => UpstreamError::Connect,
-        ConnectErrorKind::Timeout => UpstreamError::Timeout,
-        ConnectErrorKind::TlsUnavailable
-        | ConnectErrorKind::TlsName
-        | ConnectErrorKind::TlsAuthority
-        | ConnectErrorKind::Tls => UpstreamError::Tls,
-        ConnectErrorKind::Authentication => UpstreamError::Auth,
-        ConnectErrorKind::Protocol => UpstreamError::Protocol,
-        ConnectErrorKind::Refused | ConnectErrorKind::TooManyConnections | ConnectErrorKind::Unsuitable => {
-            UpstreamError::Refused
-        }
     }
 }

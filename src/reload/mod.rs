@@ -309,7 +309,7 @@ fn is_same_place(new: &Config, running: &Config) -> bool {
 }
 
 /// As metrics count it.
-fn failure(kind: ConnectErrorKind) -> UpstreamError {
+pub(crate) fn failure(kind: ConnectErrorKind) -> UpstreamError {
     match kind {
         ConnectErrorKind::Down => UpstreamError::Connect,
         ConnectErrorKind::Timeout => UpstreamError::Timeout,

@@ -129,12 +129,12 @@ mod tokio_postgres_client {
             let client = connect(&ACME).await;
             let tls = partywall::demo::client::VerifiedTls::trusting(&stand().ca_file()).unwrap();
             let token = client.cancel_token();
-            let endless = "SELECT count(*) FROM invoices a, invoices b, invoices c WHERE a.number <> 'cancelled by tokio'";
-            // Prepared before: while a statement is parsed it shows as active too, and cannot be cancelled yet.
-            let statement = client.prepare(endless).await.unwrap();
+            let statement = client.prepare("SELECT pg_sleep(60), 'cancelled by tokio'").await.unwrap();
             let query = client.query_one(&statement, &[]);
             let cancel = async {
-                let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%by tokio''%' AND pid <> pg_backend_pid()";
+                // Asleep, so that it surely runs: a cancel that comes between Bind and Execute is lost.
+                let running =
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%by tokio%'";
                 while stand().postgres.psql(running).unwrap() == "0\n" {
                     tokio::task::yield_now().await;
                 }

@@ -1,8 +1,10 @@
 //! Scripted conversations: a client and an upstream around one session, without sockets.
 
+mod answers;
 mod copy;
 mod hostile;
 mod random;
+mod refusals;
 mod server;
 
 use std::collections::BTreeMap;
@@ -192,6 +194,13 @@ impl Pair {
     /// What the client has got since the last call.
     pub(crate) fn got(&mut self) -> String {
         show(&std::mem::take(&mut self.to_client))
+    }
+
+    /// Whatever has been sent and recorded so far is not looked at.
+    pub(crate) fn forget(&mut self) {
+        self.to_upstream.clear();
+        self.to_client.clear();
+        self.events();
     }
 
     pub(crate) fn events(&mut self) -> Vec<StatementEvent> {

@@ -190,6 +190,7 @@ fn show_client(message: &[u8]) -> String {
 }
 
 /// `SESSION_SEEDS` makes it longer.
+#[expect(clippy::disallowed_methods, reason = "how much to test is the caller's choice")]
 fn seeds() -> u64 {
     std::env::var("SESSION_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(4_000)
 }

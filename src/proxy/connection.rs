@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::audit::event::{Event, SessionTotals};
 use crate::audit::tag::{Encryption, SessionDescription, SessionTag, UpstreamDescription};
 use crate::config::Limits;
-use crate::metrics::{ConnectionCount, ConnectionState, SessionResult, UpstreamMetrics};
+use crate::metrics::{ConnectionCount, ConnectionState, SessionResult, UpstreamError, UpstreamMetrics};
 use crate::net::stream::{Socket, Stream};
 use crate::proxy::Phase;
 use crate::proxy::cancel::{CancelRegistration, SECRET_BYTES};

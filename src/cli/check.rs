@@ -22,6 +22,7 @@ use crate::guard::Ruleset;
 use crate::guard::Standing;
 use crate::guard::Surveyed;
 use crate::guard::survey;
+use crate::net::tls::ServerTls;
 use crate::policy::Credential;
 use crate::policy::Policy;
 use crate::policy::Secret;
@@ -137,6 +138,12 @@ fn config_findings(config: &Config, report: &mut Report) {
         if let Err(error) = std::fs::metadata(path) {
             report.errors.push(format!("could not read file \"{}\": {error}", files::shown(path)));
         }
+    }
+    if let Some(tls) = &config.listen.tls
+        && [&tls.certificate, &tls.key].iter().all(|path| path.exists())
+        && let Err(error) = ServerTls::load(&tls.certificate, &tls.key)
+    {
+        report.errors.push(error.to_string());
     }
     if config.listen.plain == Plain::Allow {
         report.warn("listen.plain = \"allow\": clients' data crosses the network in plain text");

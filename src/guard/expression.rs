@@ -363,7 +363,7 @@ impl Walk<'_> {
                 let listed = self
                     .ruleset
                     .function_on_path(bare, arguments)
-                    .ok_or_else(|| function_refused(bare).at(position))?;
+                    .ok_or_else(|| self.function_unavailable(bare).at(position))?;
                 self.replace(tokens, quote_name(&listed));
                 Ok(bare.clone())
             }
@@ -375,8 +375,19 @@ impl Walk<'_> {
                 }
                 Err(function_refused(&name.to_string()).at(position))
             }
+            [_, bare] => Err(self.function_unavailable(bare).at(position)),
             _ => Err(function_refused(&parts.join(".")).at(position)),
         }
+    }
+
+    /// The policy can list the database's own functions, not PostgreSQL's.
+    fn function_unavailable(&self, name: &str) -> Rejection {
+        let refused = function_refused(name);
+        if self.ruleset.has_function_named(name) {
+            return refused;
+        }
+        refused
+            .hint("There is no such function, or it is one of PostgreSQL's that can reach beyond the session's rows.")
     }
 }
 

@@ -196,9 +196,12 @@ pub(in crate::guard) fn primary_key(rule: &RelationRule) -> Vec<String> {
 
 /// Worded as PostgreSQL words it: a hidden table must not differ from none.
 pub(in crate::guard) fn unknown(name: &str) -> Rejection {
-    Rejection::new(Code::RelationUnknown, format!("relation \"{name}\" does not exist")).hint(
-        "Tables are visible here if they have the tenant column or are listed in the policy; ask who keeps the policy.",
-    )
+    let is_catalog = ["pg_", "information_schema."].iter().any(|prefix| name.starts_with(prefix));
+    Rejection::new(Code::RelationUnknown, format!("relation \"{name}\" does not exist")).hint(if is_catalog {
+        "Most system catalogs are not visible through Partywall, since they tell of the rows and names of all tenants."
+    } else {
+        "Tables are visible here if they have the tenant column or are listed in the policy; ask who keeps the policy."
+    })
 }
 
 pub(in crate::guard) fn undeclared(kind: &str, name: &str) -> Rejection {

@@ -9,7 +9,9 @@ use crate::guard::ruleset::Ruleset;
 use crate::guard::verify::verify;
 use crate::guard::walk::{Outcome, Walk};
 use crate::guard::{Protocol, Request, setting};
-use crate::sql::{Body, ReadError, ReadErrorKind, Script, Statement, TokenKind, Tokens, normalize, with_script};
+use crate::sql::{
+    Body, ReadError, ReadErrorKind, Script, SessionStatement, Statement, TokenKind, Tokens, normalize, with_script,
+};
 
 /// Decides one text of SQL for one identity.
 pub fn decide(ruleset: &Ruleset, request: &Request<'_>) -> Decision {
@@ -121,7 +123,8 @@ fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Ou
             Err(_) => (command(walk, statement), StatementClass::Read, None),
         };
         let objects = std::mem::take(&mut walk.objects).into_values().collect();
-        facts.statements.push(StatementFacts { command, class, objects });
+        let deallocates = deallocated(statement);
+        facts.statements.push(StatementFacts { command, class, objects, deallocates });
         outcome?;
         if let Some(copied) = copied.filter(|copied| *copied != CopyIn::Unchanged) {
             if script.statements.len() > 1 {
@@ -151,6 +154,14 @@ fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<(StatementClass, C
         }
     };
     Ok((class, CopyIn::Unchanged))
+}
+
+/// The prepared statement that a statement of SQL drops by its name.
+fn deallocated(statement: &Statement) -> Option<String> {
+    match &statement.body {
+        Body::Session(SessionStatement::Deallocate { name }) => Some(name.clone()),
+        _ => None,
+    }
 }
 
 /// What to do instead of a statement that is not let through.

@@ -92,6 +92,8 @@ pub struct StatementFacts {
     pub command: &'static str,
     pub class: StatementClass,
     pub objects: Vec<ObjectAccess>,
+    /// The prepared statement that `DEALLOCATE <name>` drops.
+    pub deallocates: Option<String>,
 }
 
 /// What a session has to know of a statement.

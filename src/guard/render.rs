@@ -144,7 +144,12 @@ mod tests {
             columns: BTreeSet::from(["id".to_owned(), "total, net".to_owned()]),
             sensitive: BTreeMap::from([("iban".to_owned(), SensitiveClass::Pci)]),
         };
-        let statement = StatementFacts { command: "UPDATE", class: StatementClass::Write, objects: vec![invoices] };
+        let statement = StatementFacts {
+            command: "UPDATE",
+            class: StatementClass::Write,
+            objects: vec![invoices],
+            deallocates: None,
+        };
         Decision::Forward(Forward {
             sql: GuardedSql::new("UPDATE …".to_owned(), Vec::new()),
             facts: Facts { statements: vec![statement], normalized: "UPDATE $1".to_owned() },

@@ -10,7 +10,8 @@ use crate::guard::verify::verify;
 use crate::guard::walk::{Outcome, Walk};
 use crate::guard::{Protocol, Request, setting};
 use crate::sql::{
-    Body, CopyDirection, ReadError, ReadErrorKind, Script, Statement, TokenKind, Tokens, normalize, with_script,
+    Body, CopyDirection, ReadError, ReadErrorKind, Script, SessionStatement, Statement, TokenKind, Tokens, normalize,
+    with_script,
 };
 
 /// Decides one text of SQL for one identity.
@@ -123,7 +124,8 @@ fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Ou
             Err(_) => (command(walk, statement), refused_class(statement), None),
         };
         let objects = std::mem::take(&mut walk.objects).into_values().collect();
-        facts.statements.push(StatementFacts { command, class, objects });
+        let deallocates = deallocated(statement);
+        facts.statements.push(StatementFacts { command, class, objects, deallocates });
         outcome?;
         if let Some(copied) = copied.filter(|copied| *copied != CopyIn::Unchanged) {
             if script.statements.len() > 1 {
@@ -153,6 +155,14 @@ fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<(StatementClass, C
         }
     };
     Ok((class, CopyIn::Unchanged))
+}
+
+/// The prepared statement that a statement of SQL drops by its name.
+fn deallocated(statement: &Statement) -> Option<String> {
+    match &statement.body {
+        Body::Session(SessionStatement::Deallocate { name }) => Some(name.clone()),
+        _ => None,
+    }
 }
 
 /// What to do instead of a statement that is not let through.

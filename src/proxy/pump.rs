@@ -274,6 +274,10 @@ impl<'a> Pump<'a> {
         if self.snapshot.version != self.worker.live.version() {
             self.snapshot = self.worker.live.load();
         }
+        // Whoever is no longer let in gets the answers that are under way, and begins nothing new.
+        if direction == Direction::FromClient && !self.snapshot.admits(&self.description.identity) {
+            return Err(End::Shutdown);
+        }
         let mut consumed = 0;
         while let Some(rest) = bytes.get(consumed..).filter(|rest| !rest.is_empty()) {
             if direction == Direction::FromClient && self.output_bytes() > INPUT_OUTPUT_BYTES_MAX {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::auth::ScramVerifier;
 use crate::policy::{Policy, TenantBinding};
+use crate::reload::Snapshot;
 use crate::session::handshake::Logins;
 use crate::tenant::{Identity, LoginName};
 
@@ -32,6 +33,18 @@ impl LoginTable {
             Some((login.as_str().to_owned(), (verifier, Identity { login, tenant })))
         };
         Self { logins: Arc::new(verifiers.into_iter().filter_map(entry).collect()), mock_secret }
+    }
+
+    fn holds(&self, identity: &Identity) -> bool {
+        self.logins.get(identity.login.as_str()).is_some_and(|(_, held)| held == identity)
+    }
+}
+
+impl Snapshot {
+    /// Whether a session that has logged in may go on: whoever takes a login out of the policy, or gives it another
+    /// tenant, takes from its sessions what they reach. A new password concerns new sessions only.
+    pub fn admits(&self, identity: &Identity) -> bool {
+        self.logins.holds(identity)
     }
 }
 

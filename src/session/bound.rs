@@ -40,8 +40,14 @@ pub(crate) fn check_types(checks: &[ParameterCheck], declared: &[u32]) -> Result
 
 /// Whether every checked parameter carries the tenant's identifier. Too few parameters are the server's to refuse.
 pub(crate) fn check_values(checks: &[ParameterCheck], bind: &Bind<'_>) -> Result<(), Mismatch> {
+    if checks.is_empty() {
+        return Ok(());
+    }
+    // Read once: a statement of many rows has many checks, and the values stand behind one another.
+    let values: Vec<_> = bind.values().collect();
     checks.iter().try_for_each(|check| {
-        let Some(value) = bind.value(check.parameter) else { return Ok(()) };
+        let index = usize::from(check.parameter).checked_sub(1);
+        let Some(value) = index.and_then(|index| values.get(index)) else { return Ok(()) };
         let fits = value.is_some_and(|value| match bind.format(check.parameter) {
             Some(Format::Text) => text_is(value, &check.value),
             Some(Format::Binary) => binary_is(value, &check.value),

@@ -207,7 +207,25 @@ impl Upstream<'_> {
         if matches!(tag.text, b"DISCARD ALL" | b"DEALLOCATE ALL") {
             self.session.statements.forget_all();
         }
-        self.statement_complete(rows_affected)
+        if tag.text == b"DEALLOCATE"
+            && let Some(name) = self.deallocated()
+        {
+            self.session.statements.forget(&name);
+        }
+        // A transaction's end that begins the next (AND CHAIN) drops the portals without a word in ReadyForQuery.
+        let committed = tag.text == b"COMMIT";
+        let way = self.statement_complete(rows_affected)?;
+        if committed {
+            self.session.portals.forget_all();
+        }
+        Ok(way)
+    }
+
+    /// What the statement that has ended dropped by its name in SQL.
+    fn deallocated(&self) -> Option<Name> {
+        let subject = self.session.subject_of_run(self.session.requests.head()?)?;
+        let statement = subject.decision.facts().statements.get(self.session.records.index())?;
+        Some(Name::new(statement.deallocates.as_deref()?.as_bytes()))
     }
 
     fn statement_complete(&mut self, rows_affected: Option<u64>) -> Result<Way, SessionError> {

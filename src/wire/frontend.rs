@@ -89,17 +89,10 @@ impl<'a> Bind<'a> {
         }
     }
 
-    /// The value of parameter `number`, from 1. `None`: there is no such parameter. `Some(None)`: it is NULL.
-    pub fn value(&self, number: u16) -> Option<Option<&'a [u8]>> {
-        let index = number.checked_sub(1)?;
-        if index >= self.parameter_count {
-            return None;
-        }
+    /// The parameters' values in their order; `None` is NULL.
+    pub fn values(&self) -> impl Iterator<Item = Option<&'a [u8]>> {
         let mut reader = Reader::new(self.values);
-        for _ in 0..index {
-            value(&mut reader).ok()?;
-        }
-        value(&mut reader).ok()
+        std::iter::from_fn(move || value(&mut reader).ok())
     }
 }
 

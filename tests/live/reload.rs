@@ -14,6 +14,7 @@ use partywall::guard::{Code, Decision, LensKind, Protocol, Request, TextLimits, 
 use partywall::metrics::Metrics;
 use partywall::reload::{Live, Readiness, Refresh, ReloadError, Source};
 use partywall::session::handshake::Logins as _;
+use partywall::tenant::{Identity, LoginName, TenantId};
 
 const SCHEMA: &str = "CREATE TABLE invoices (tenant_id text NOT NULL, id int, PRIMARY KEY (tenant_id, id));
     CREATE TABLE countries (code text PRIMARY KEY);
@@ -141,6 +142,12 @@ async fn a_good_file_is_taken_whole_and_a_bad_one_changes_nothing() {
     assert!(kept.ruleset.is_some());
     assert!(kept.logins.login("zeta_app").unwrap().0 == verifier);
 
+    let held = identity_of("zeta_app", "zeta");
+    assert!(kept.admits(&held));
+    let held = identity_of("zeta_app", "acme");
+    assert!(!kept.admits(&held), "a session would outlive the tenant of its login");
+    assert!(!kept.admits(&identity_of("gone_app", "zeta")), "a session would outlive its login");
+
     assert_eq!(site.sample(r#"partywall_config_reloads_total{result="ok"}"#), 1.0);
     assert_eq!(site.sample(r#"partywall_config_reloads_total{result="failed"}"#), 2.0);
     let text = site.metrics.render();
@@ -150,6 +157,10 @@ async fn a_good_file_is_taken_whole_and_a_bad_one_changes_nothing() {
     let expected =
         [record("allow", None), record("error", failed.clone()), record("allow", None), record("error", failed)];
     assert_eq!(site.records(), expected);
+}
+
+fn identity_of(login: &str, tenant: &str) -> Identity {
+    Identity { login: LoginName::parse(login).unwrap(), tenant: Some(TenantId::parse(tenant).unwrap()) }
 }
 
 /// The salt of a login that does not exist is the salt that it has when it comes to exist, with a password.

@@ -53,7 +53,8 @@ fn invoices() -> Facts {
         columns: BTreeSet::from(["iban".to_owned(), "id".to_owned()]),
         sensitive: BTreeMap::from([("iban".to_owned(), SensitiveClass::Pci)]),
     };
-    let statement = StatementFacts { command: "SELECT", class: StatementClass::Read, objects: vec![object] };
+    let statement =
+        StatementFacts { command: "SELECT", class: StatementClass::Read, objects: vec![object], deallocates: None };
     Facts { statements: vec![statement], normalized: "SELECT id, iban FROM invoices WHERE note = $1".to_owned() }
 }
 

@@ -3,6 +3,7 @@
 mod answers;
 mod copy;
 mod hostile;
+mod names;
 mod random;
 mod refusals;
 mod server;
@@ -40,6 +41,8 @@ pub(crate) struct Script {
     pub(crate) copy_in: CopyIn,
     /// The classes of the statements of a text, by its number.
     pub(crate) classes: Vec<(String, Vec<StatementClass>)>,
+    /// The prepared statement that a text drops.
+    pub(crate) deallocates: Vec<(String, String)>,
     pub(crate) asked: usize,
 }
 
@@ -51,7 +54,12 @@ impl Decider for Script {
             let rejection = Rejection::new(Code::RelationUnknown, "relation does not exist").hint("Ask for another.");
             return Arc::new(Decision::Reject { rejection, facts: Facts::default() });
         };
-        let statement = |class: &StatementClass| StatementFacts { command: "X", class: *class, objects: Vec::new() };
+        let statement = |class: &StatementClass| StatementFacts {
+            command: "X",
+            class: *class,
+            objects: Vec::new(),
+            deallocates: self.deallocates.iter().find(|(of, _)| of == sql).map(|(_, name)| name.clone()),
+        };
         let classes = self.classes.iter().find(|(of, _)| *of == sql).map(|(_, classes)| classes.as_slice());
         let statements = classes.unwrap_or(&[StatementClass::Read]).iter().map(statement).collect();
         Arc::new(Decision::Forward(Forward {

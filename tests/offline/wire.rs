@@ -66,9 +66,8 @@ fn parse_and_bind_are_read_whole_or_not_at_all() {
     let body = &message[5..];
     let read = Bind::read(body).unwrap();
     assert_eq!((read.portal, read.statement, read.parameter_count), (&b"p"[..], &b"s"[..], 2));
-    assert_eq!((read.format(1), read.value(1)), (Some(Format::Binary), Some(Some(&b"\0\x01"[..]))));
-    assert_eq!((read.format(2), read.value(2)), (Some(Format::Text), Some(None)));
-    assert_eq!((read.format(0), read.value(0), read.value(3)), (None, None, None));
+    assert_eq!((read.format(1), read.format(2), read.format(0)), (Some(Format::Binary), Some(Format::Text), None));
+    assert_eq!(read.values().collect::<Vec<_>>(), [Some(&b"\0\x01"[..]), None]);
     (0..body.len()).for_each(|length| assert!(Bind::read(&body[..length]).is_err(), "{length}"));
     assert!(Bind::read(&[body, b"\0"].concat()).is_err());
     // A length below -1 is no NULL.

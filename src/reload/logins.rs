@@ -1,6 +1,6 @@
 //! The logins of a policy with their verifiers, as a handshake asks for them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::auth::ScramVerifier;
@@ -14,6 +14,7 @@ use crate::tenant::{Identity, LoginName};
 pub struct LoginTable {
     logins: Arc<HashMap<String, (ScramVerifier, Identity)>>,
     mock_secret: [u8; 32],
+    mock_iterations: u32,
 }
 
 impl LoginTable {
@@ -32,7 +33,9 @@ impl LoginTable {
             };
             Some((login.as_str().to_owned(), (verifier, Identity { login, tenant })))
         };
-        Self { logins: Arc::new(verifiers.into_iter().filter_map(entry).collect()), mock_secret }
+        let logins: HashMap<_, _> = verifiers.into_iter().filter_map(entry).collect();
+        let mock_iterations = most_common(logins.values().map(|(verifier, _)| verifier.iterations));
+        Self { logins: Arc::new(logins), mock_secret, mock_iterations }
     }
 
     fn holds(&self, identity: &Identity) -> bool {
@@ -55,5 +58,29 @@ impl Logins for LoginTable {
 
     fn mock_secret(&self) -> &[u8; 32] {
         &self.mock_secret
+    }
+
+    fn mock_iterations(&self) -> u32 {
+        self.mock_iterations
+    }
+}
+
+/// PostgreSQL's default where there is none.
+fn most_common(counts: impl Iterator<Item = u32>) -> u32 {
+    let mut frequencies = BTreeMap::new();
+    for count in counts {
+        *frequencies.entry(count).or_insert(0_usize) += 1;
+    }
+    frequencies.into_iter().max_by_key(|(_, frequency)| *frequency).map_or(4096, |(count, _)| count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mock_verifier_claims_what_most_logins_do() {
+        assert_eq!(most_common([4096, 10_000, 10_000].into_iter()), 10_000);
+        assert_eq!(most_common(std::iter::empty()), 4096);
     }
 }

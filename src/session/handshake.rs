@@ -44,6 +44,8 @@ pub trait Logins {
     fn login(&self, name: &str) -> Option<(ScramVerifier, Identity)>;
     /// Makes mock verifiers: the same for the same name as long as the process lives.
     fn mock_secret(&self) -> &[u8; 32];
+    /// The iteration count that mock verifiers claim: that of most logins, or it would tell them apart.
+    fn mock_iterations(&self) -> u32;
 }
 
 /// What the shell must do next.
@@ -289,7 +291,10 @@ impl Handshake {
         }
         let (verifier, identity) = match logins.login(&name) {
             Some((verifier, identity)) => (verifier, Some(identity)),
-            None => (ScramVerifier::mock(logins.mock_secret(), &name), None),
+            None => {
+                let iterations = logins.mock_iterations();
+                (ScramVerifier { iterations, ..ScramVerifier::mock(logins.mock_secret(), &name) }, None)
+            }
         };
         encode::authentication_sasl(self.binding().mechanisms(), &mut self.output);
         self.state = State::ExpectLogin(Box::new(Login::new(accepted, verifier, identity)));

@@ -24,6 +24,10 @@ impl Logins for OneLogin {
         (name == "app").then_some((verifier, identity))
     }
 
+    fn mock_iterations(&self) -> u32 {
+        10_000
+    }
+
     fn mock_secret(&self) -> &[u8; 32] {
         &[9; 32]
     }
@@ -122,6 +126,17 @@ fn a_wrong_password_and_an_unknown_user_look_alike() {
     }
     assert_eq!(outputs[0], "E(C28P01,Mpassword authentication failed for user \"?\")");
     assert_eq!(outputs[0], outputs[1]);
+}
+
+#[test]
+fn an_unknown_user_is_asked_for_the_iterations_of_most_logins() {
+    let mut handshake = handshake(TlsOffer::Unavailable);
+    handshake.handle_client(&startup(V3_0, &[("user", "nobody")]), &OneLogin, &NONCE);
+    handshake.output().clear();
+    let first = b"SCRAM-SHA-256\0\0\0\0\x14n,,n=,r=clientnonce1";
+    handshake.handle_client(&frame(b'p', first), &OneLogin, &NONCE);
+    let output = handshake.output().split();
+    assert!(cut(&output)[0].1.ends_with(b",i=10000"), "{}", show(&output));
 }
 
 /// What a client is told that begins like this, and why the connection ends.

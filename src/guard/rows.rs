@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use sqlparser::ast::{Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, TableFactor, Value, Values};
+use sqlparser::ast::{Distinct, Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, TableFactor, Value, Values};
 
 use crate::guard::condition::first_token;
 use crate::guard::decision::{ParameterCheck, TenantValue};
@@ -39,11 +39,21 @@ impl Walk<'_> {
         }
     }
 
+    /// The output columns of a SELECT, without DISTINCT and its list.
     fn select_list(&self, select: &Select) -> Outcome<Range<usize>> {
         let keyword = token_range(select.select_token.0.span).map(|range| range.start);
         let keyword = keyword.filter(|at| self.tokens.is_word(*at, "select"));
         let clauses = keyword.and_then(|at| Clauses::read(self.tokens, at, Block::Select));
-        clauses.map(|clauses| clauses.head).filter(|head| !head.is_empty()).ok_or_else(|| {
+        let list = clauses.map(|clauses| {
+            let start = clauses.head.start;
+            let begin = match &select.distinct {
+                None => start,
+                Some(Distinct::On(_)) => self.tokens.matching(start + 2).map_or(clauses.head.end, |close| close + 1),
+                Some(Distinct::Distinct | Distinct::All) => start + 1,
+            };
+            begin..clauses.head.end
+        });
+        list.filter(|list| !list.is_empty()).ok_or_else(|| {
             not_allowed("INSERT from this form of query").hint("Write it as INSERT … SELECT with an output list.")
         })
     }

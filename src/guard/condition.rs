@@ -134,7 +134,8 @@ impl Walk<'_> {
         let mut guards = Vec::new();
         for (level, at) in self.unsettled(references) {
             let Some(entry) = self.levels.get(level).and_then(|level| level.entries.get(at)) else { continue };
-            match self.guard(level, entry)? {
+            let guard = if self.is_beside_join(level, at) { None } else { self.guard(level, entry)? };
+            match guard {
                 Some(guard) => guards.push(guard),
                 None => self.fence_entry(level, at)?,
             }
@@ -152,19 +153,22 @@ impl Walk<'_> {
     /// The relations of the levels in sight that were referred to since `mark`, and those that these stand for.
     pub(in crate::guard) fn referenced(&self, mark: usize) -> BTreeSet<(usize, usize)> {
         let uses = self.references.get(mark..).unwrap_or_default().iter();
-        let mut pending: Vec<_> = uses.map(|used| (used.level, used.entry)).collect();
+        // What an ON condition cannot name it does not mean; what stands behind what it names it does.
+        let named = uses.map(|used| (used.level, used.entry)).filter(|(level, at)| !self.is_beside_join(*level, *at));
+        let mut pending: Vec<_> = named.collect();
         let mut found = BTreeSet::new();
         while let Some((level, at)) = pending.pop() {
             let Some(scope) = self.levels.get(level) else { continue };
-            let beside = |(depth, joined): &(usize, Range<usize>)| *depth == level + 1 && !joined.contains(&at);
-            if self.joined.as_ref().is_some_and(beside) {
-                continue;
-            }
             if found.insert((level, at)) {
                 pending.extend(scope.entries.get(at).into_iter().flat_map(|entry| &entry.lateral));
             }
         }
         found
+    }
+
+    /// An entry of the level whose ON condition is read that is none of what that ON joins.
+    fn is_beside_join(&self, level: usize, at: usize) -> bool {
+        self.joined.as_ref().is_some_and(|(depth, joined)| *depth == level + 1 && !joined.contains(&at))
     }
 
     /// `alias.tenant_id = tenant [OR alias.tenant_id IS NULL]`; `None`: there is nothing to guard by, or no way to.

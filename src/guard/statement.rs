@@ -120,8 +120,8 @@ fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Ou
         // What was reached is recorded even where it is then refused.
         let outcome = one(walk, statement);
         let (command, class, copied) = match &outcome {
-            Ok((class, copied)) => (command(walk, statement), *class, Some(copied.clone())),
-            Err(_) => (command(walk, statement), refused_class(statement), None),
+            Ok((class, copied)) => (command(statement), *class, Some(copied.clone())),
+            Err(_) => (command(statement), refused_class(statement), None),
         };
         let objects = std::mem::take(&mut walk.objects).into_values().collect();
         let deallocates = deallocated(statement);
@@ -210,13 +210,12 @@ fn refused_class(statement: &Statement) -> StatementClass {
 }
 
 /// The words of the command tag.
-fn command(walk: &Walk<'_>, statement: &Statement) -> &'static str {
+fn command(statement: &Statement) -> &'static str {
     match &statement.body {
         Body::Empty => "",
         Body::Copy(_) => "COPY",
         Body::Session(session) => setting::command(session),
         Body::Tree(tree) => match tree.as_ref() {
-            Tree::Query(_) if walk.tokens.is_word(statement.range.start, "values") => "SELECT",
             Tree::Query(_) => "SELECT",
             Tree::Insert(_) => "INSERT",
             Tree::Update(_) => "UPDATE",

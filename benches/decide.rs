@@ -14,7 +14,7 @@ use partywall::catalog::{CATALOG_FORMAT, Catalog, Column, Key, KeyKind, Relation
 use partywall::config::{Audit, AuditFile};
 use partywall::guard::{Decision, Protocol, Request, Ruleset, TextLimits, decide};
 use partywall::policy::Policy;
-use partywall::proxy::{CacheLimits, DecisionCache, Question};
+use partywall::proxy::{CacheLimits, DecisionCache, Question, Source};
 use partywall::session::effect::{Outcome, SessionEvent, StatementEvent};
 use partywall::tenant::{Identity, LoginName, TenantId, Timestamp};
 
@@ -126,13 +126,39 @@ fn decisions(criterion: &mut Criterion) {
     }
     group.finish();
     let mut group = criterion.benchmark_group("warm");
+    let limits = TextLimits::default();
     let mut cache = DecisionCache::new(CacheLimits { entries_max: 4_096, bytes_max: 32 << 20 });
     for (name, protocol, sql) in statements() {
         let question = Question { identity: &identity, sql: &sql, protocol, parameter_types: &[] };
         cache.put(&question, &identity, &Arc::new(decided(&ruleset, &identity, protocol, &sql)));
-        group.bench_function(name, |bencher| bencher.iter(|| cache.get(black_box(&question)).unwrap()));
+        group.bench_function(name, |bencher| bencher.iter(|| cache.get(black_box(&question), &limits).unwrap()));
     }
     group.finish();
+    let mut group = criterion.benchmark_group("other literals");
+    for (name, protocol, sql) in statements() {
+        let (known, asked) = (with_literals(&sql, 0), with_literals(&sql, 1));
+        let question = |sql| Question { identity: &identity, sql, protocol, parameter_types: &[] };
+        cache.put(&question(&known), &identity, &Arc::new(decided(&ruleset, &identity, protocol, &known)));
+        let question = question(&asked);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let (decision, source) = cache.get(black_box(&question), &limits).unwrap();
+                assert_eq!(source, Source::Template);
+                decision
+            });
+        });
+    }
+    group.finish();
+}
+
+/// The text with literals in place of its parameters, as drivers write them that bind nothing; `turn` makes others.
+fn with_literals(sql: &str, turn: usize) -> String {
+    const LITERALS: [[&str; 5]; 2] = [
+        ["17", "'2024-02-01'", "'2024-03-01'", "50", "'value 17'"],
+        ["4711", "'2025-11-30'", "'2026-01-01'", "25", "'another 4711'"],
+    ];
+    let sql = sql.replace("'value 17'", LITERALS[turn][4]);
+    (1..=4).fold(sql, |sql, number| sql.replace(&format!("${number}"), LITERALS[turn][number - 1]))
 }
 
 fn event(ruleset: &Ruleset, protocol: Protocol, sql: &str) -> StatementEvent {

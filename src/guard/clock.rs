@@ -1,6 +1,6 @@
 //! Now, and how far from it an expression may lead without leaving the calendar.
 
-use sqlparser::ast::{Expr, Value};
+use sqlparser::ast::Expr;
 
 use crate::sql::ident_value;
 
@@ -15,16 +15,13 @@ pub(in crate::guard) fn is_clock(expression: &Expr) -> bool {
 }
 
 /// Too short to lead out of the calendar from any day that a clock shows: no number above 9999, no unit above a year.
-pub(in crate::guard) fn is_short_interval(expression: &Expr) -> bool {
+pub(in crate::guard) fn is_short(interval: &str) -> bool {
     const UNITS: &[&str] = &[
         "y", "yr", "yrs", "year", "years", "mon", "mons", "month", "months", "w", "week", "weeks", "d", "day", "days",
         "h", "hr", "hrs", "hour", "hours", "m", "min", "mins", "minute", "minutes", "s", "sec", "secs", "second",
         "seconds", "ago",
     ];
-    let Expr::Interval(interval) = expression else { return false };
-    let Expr::Value(value) = interval.value.as_ref() else { return false };
-    let Value::SingleQuotedString(text) = &value.value else { return false };
-    let words = text.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| !word.is_empty());
-    let short = text.split(|letter: char| !letter.is_ascii_digit()).all(|digits| digits.len() <= 4);
-    short && text.is_ascii() && words.into_iter().all(|word| UNITS.contains(&word.to_ascii_lowercase().as_str()))
+    let words = interval.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+    let short = interval.split(|letter: char| !letter.is_ascii_digit()).all(|digits| digits.len() <= 4);
+    short && interval.is_ascii() && words.into_iter().all(|word| UNITS.contains(&word.to_ascii_lowercase().as_str()))
 }

@@ -1,9 +1,11 @@
 //! The outcome of a decision: forward exactly this text, or refuse; and what was learnt on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::catalog::QualifiedName;
 use crate::guard::rejection::Rejection;
+use crate::guard::template::Template;
 use crate::policy::SensitiveClass;
 
 /// What is to happen with one text of SQL (one Query or Parse message, of one or several statements).
@@ -26,11 +28,13 @@ impl Decision {
 #[derive(Debug)]
 pub struct Forward {
     pub sql: GuardedSql,
-    pub facts: Facts,
+    pub facts: Arc<Facts>,
     /// Values that the bound parameters must have. Checked by the session at Bind.
     pub parameter_checks: Vec<ParameterCheck>,
     /// What becomes of the data that a `COPY … FROM STDIN` in the text reads.
     pub copy_in: CopyIn,
+    /// The same for texts that differ in their literals alone; `None` where it depends on more, or came from one itself.
+    pub template: Option<Arc<Template>>,
 }
 
 /// What the session does to the rows of a `COPY … FROM STDIN`.

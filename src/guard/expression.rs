@@ -23,8 +23,8 @@ impl Walk<'_> {
         match expression {
             Expr::Identifier(ident) => self.column(std::slice::from_ref(ident)),
             Expr::CompoundIdentifier(idents) => self.column(idents),
-            Expr::Value(_) => Ok(()),
-            Expr::TypedString(typed) => self.data_type(&typed.data_type),
+            Expr::Value(value) => self.value(value),
+            Expr::TypedString(typed) => self.value(&typed.value).and_then(|()| self.data_type(&typed.data_type)),
             Expr::Interval(interval) => self.expression(&interval.value),
             Expr::Nested(inner)
             | Expr::IsFalse(inner)

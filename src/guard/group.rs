@@ -1,6 +1,6 @@
 //! GROUP BY a primary key: PostgreSQL then lets other columns of the table stand ungrouped, but not through a lens.
 
-use sqlparser::ast::{Expr, GroupByExpr, Select, SelectItem, Value};
+use sqlparser::ast::{Expr, GroupByExpr, Select, SelectItem};
 
 use crate::guard::from::not_allowed;
 use crate::guard::query::item_expression;
@@ -66,9 +66,8 @@ impl Walk<'_> {
     fn grouped_column(&self, level: usize, select: &Select, item: &Expr) -> Option<(usize, String)> {
         match item {
             Expr::Nested(inner) => self.grouped_column(level, select, inner),
-            Expr::Value(value) => {
-                let Value::Number(place, _) = &value.value else { return None };
-                let place = place.to_string().parse::<usize>().ok()?.checked_sub(1)?;
+            Expr::Value(_) => {
+                let place = self.whole_number(item)?.checked_sub(1)?;
                 // A star before it would shift the places.
                 let before = select.projection.get(..=place)?;
                 let plain = before.iter().all(|item| item_expression(item).is_some());

@@ -18,6 +18,7 @@ mod insert;
 mod join;
 mod key;
 mod kind;
+mod literal;
 mod query;
 mod rejection;
 mod relation;
@@ -27,6 +28,7 @@ mod ruleset;
 mod scope;
 mod setting;
 mod statement;
+mod template;
 mod tenant_column;
 mod total;
 mod types;
@@ -42,6 +44,7 @@ pub use rejection::{Code, Rejection};
 pub use render::{render_json, render_text};
 pub use ruleset::{Diagnostic, Ruleset};
 pub use statement::decide;
+pub use template::Template;
 
 use crate::tenant::Identity;
 

@@ -152,13 +152,14 @@ mod tests {
         };
         Decision::Forward(Forward {
             sql: GuardedSql::new("UPDATE …".to_owned(), Vec::new()),
-            facts: Facts { statements: vec![statement], normalized: "UPDATE $1".to_owned() },
+            facts: Facts { statements: vec![statement], normalized: "UPDATE $1".to_owned() }.into(),
             parameter_checks: vec![ParameterCheck {
                 parameter: 1,
                 value: TenantValue::Text("acme".to_owned()),
                 column: "tenant_id".to_owned(),
             }],
             copy_in: CopyIn::Unchanged,
+            template: None,
         })
     }
 

@@ -1,17 +1,20 @@
 //! One text, statement by statement: one arm a kind; what is not listed is refused.
 
+use std::sync::Arc;
+
 use sqlparser::ast::Statement as Tree;
 
 use crate::guard::decision::{CopyIn, Decision, Facts, Forward, GuardedSql, StatementClass, StatementFacts};
 use crate::guard::from::not_allowed;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::Ruleset;
+use crate::guard::template::template;
 use crate::guard::verify::verify;
 use crate::guard::walk::{Outcome, Walk};
 use crate::guard::{Protocol, Request, setting};
 use crate::sql::{
-    Body, CopyDirection, ReadError, ReadErrorKind, Script, SessionStatement, Statement, TokenKind, Tokens, normalize,
-    with_script,
+    Body, CopyDirection, Emitted, ReadError, ReadErrorKind, Script, SessionStatement, Statement, TokenKind, Tokens,
+    normalize, with_script,
 };
 
 /// Decides one text of SQL for one identity.
@@ -29,8 +32,12 @@ fn decide_script(ruleset: &Ruleset, request: &Request<'_>, script: &Script<'_>) 
         .and_then(|()| parameter_types(request))
         .and_then(|()| operators(ruleset, script))
         .and_then(|()| statements(&mut walk, script, &mut facts));
-    match outcome.and_then(|copy_in| finish(&walk, copy_in)) {
-        Ok((sql, copy_in)) => Decision::Forward(Forward { sql, facts, parameter_checks: walk.checks, copy_in }),
+    match outcome.and_then(|copy_in| Ok((emitted(&walk)?, copy_in))) {
+        Ok(((emitted, sql), copy_in)) => {
+            let facts = Arc::new(facts);
+            let template = template(&walk, script, &emitted, &copy_in, &facts).map(Arc::new);
+            Decision::Forward(Forward { sql, facts, parameter_checks: walk.checks, copy_in, template })
+        }
         Err(rejection) => Decision::Reject { rejection, facts },
     }
 }
@@ -227,13 +234,14 @@ fn command(statement: &Statement) -> &'static str {
     }
 }
 
-fn finish(walk: &Walk<'_>, copy_in: CopyIn) -> Outcome<(GuardedSql, CopyIn)> {
+fn emitted(walk: &Walk<'_>) -> Outcome<(Emitted, GuardedSql)> {
     let emitted = walk.emit().map_err(|error| {
         Rejection::new(Code::ReadingsDisagree, "the statement could not be written safely").detail(error.to_string())
     })?;
-    let sql = GuardedSql::new(emitted.text, emitted.positions);
+    let positions = emitted.kept.iter().map(|kept| (kept.character, kept.client_character)).collect();
+    let sql = GuardedSql::new(emitted.text.clone(), positions);
     verify(walk.ruleset, walk.request.identity.tenant.as_ref(), &sql)?;
-    Ok((sql, copy_in))
+    Ok((emitted, sql))
 }
 
 fn read_error(error: ReadError) -> Rejection {

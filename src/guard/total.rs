@@ -7,9 +7,10 @@ use sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Query, UnaryOperator, Value,
 };
 
-use crate::guard::clock::{is_clock, is_short_interval};
+use crate::guard::clock::{is_clock, is_short};
 use crate::guard::function::{Listed, listed, total_result};
 use crate::guard::kind::Kind;
+use crate::guard::literal::is_whole;
 use crate::guard::scope::{ColumnName, resolve};
 use crate::guard::walk::{QueryShape, Walk};
 use crate::sql::ident_value;
@@ -126,9 +127,7 @@ impl Walk<'_> {
     fn measure_value(&self, value: &Value) -> Measure {
         match value {
             // A number with a fraction takes the other side's type.
-            Value::Number(number, _) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Measure::total(Kind::Integer)
-            }
+            Value::Number(..) if is_whole(value) => Measure::total(Kind::Integer),
             Value::Boolean(_) => Measure::total(Kind::Boolean),
             Value::Placeholder(name) => {
                 let number = name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()).unwrap_or(0);
@@ -170,7 +169,7 @@ impl Walk<'_> {
                 Measure { kind: if both { Kind::Text } else { Kind::Unknown }, total: false }
             }
             // Arithmetic overflows. Around `now()` and an interval literal it does so before any row is met.
-            B::Plus | B::Minus if is_clock(left) && is_short_interval(right) => Measure::total(Kind::TimestampTz),
+            B::Plus | B::Minus if is_clock(left) && self.is_short_interval(right) => Measure::total(Kind::TimestampTz),
             B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo => {
                 let (left, right) = (self.measure(left), self.measure(right));
                 let number = is_number(&left.kind) && (left.kind == right.kind || right.kind == Kind::Untyped);
@@ -192,16 +191,17 @@ impl Walk<'_> {
         }
     }
 
+    fn is_short_interval(&self, expression: &Expr) -> bool {
+        match expression {
+            Expr::Interval(interval) => self.string_holds(&interval.value, is_short),
+            _ => false,
+        }
+    }
+
     /// A pattern fails only where it ends with an escape, which a literal lets us see beforehand.
     fn like(&self, expression: &Expr, pattern: &Expr) -> Measure {
         let measure = self.measure(expression);
-        let sound = match pattern {
-            Expr::Value(value) => match &value.value {
-                Value::SingleQuotedString(text) => !text.contains('\\'),
-                _ => false,
-            },
-            _ => false,
-        };
+        let sound = self.string_holds(pattern, |pattern| !pattern.contains('\\'));
         Measure { kind: Kind::Boolean, total: measure.total && measure.kind == Kind::Text && sound }
     }
 

@@ -42,6 +42,8 @@ pub(in crate::guard) struct Walk<'a> {
     pub(in crate::guard) joined: Option<(usize, Range<usize>)>,
     /// A data-modifying statement was met.
     pub(in crate::guard) writes: bool,
+    /// Tokens of literals that stand as values in expressions.
+    pub(in crate::guard) values: Vec<usize>,
     edits: Vec<Edit>,
 }
 
@@ -129,6 +131,7 @@ impl<'a> Walk<'a> {
             }),
             joined: None,
             writes: false,
+            values: Vec::new(),
             edits: Vec::new(),
         }
     }

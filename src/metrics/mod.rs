@@ -54,6 +54,7 @@ struct Statements {
     bytes_returned: [Counter; 3],
     sensitive_reads: Family,
     cache_hits: Counter,
+    template_hits: Counter,
     cache_misses: Counter,
     cache_entries: AtomicI64,
     cache_entries_gauge: Gauge,
@@ -221,6 +222,11 @@ impl Metrics {
 
     pub fn statement_cache_hit(&self) {
         self.statements.cache_hits.increment(1);
+    }
+
+    /// A text was not in the cache, but one that differs from it in its literals alone.
+    pub fn statement_template_hit(&self) {
+        self.statements.template_hits.increment(1);
     }
 
     pub fn statement_cache_missed(&self) {

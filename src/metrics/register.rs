@@ -192,6 +192,10 @@ fn statements(r: &Registry, vocabulary: &Vocabulary<'_>) -> Statements {
             "Statements that read a column of a sensitive class.",
         ),
         cache_hits: r.counter("partywall_statement_cache_hits_total", "Decisions found in the cache."),
+        template_hits: r.counter(
+            "partywall_statement_template_hits_total",
+            "Decisions found in the cache for a text with other literals.",
+        ),
         cache_misses: r.counter("partywall_statement_cache_misses_total", "Decisions that had to be made."),
         cache_entries: AtomicI64::new(0),
         cache_entries_gauge: r.gauge("partywall_statement_cache_entries", "Decisions in the caches."),

@@ -1,10 +1,12 @@
-//! Decisions that a worker thread has made already, by the exact text: bounded, and forgotten when the rules change.
+//! Decisions that a worker thread has made already, by the exact text and by its shape: bounded, and forgotten when the
+//! rules change.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use crate::guard::{Decision, Protocol};
+use crate::guard::{Decision, Protocol, Template, TextLimits};
+use crate::proxy::generations::{CacheLimits, Generations, Weighed};
+use crate::sql::{Shape, lex};
 use crate::tenant::Identity;
 
 /// What a decision depends on, beside the rules.
@@ -16,64 +18,90 @@ pub struct Question<'a> {
     pub parameter_types: &'a [u32],
 }
 
-/// Two generations: the young one takes what is new or asked for again; when it is full, it becomes the old one, and
-/// what nobody has asked for since the last change goes. Each holds at most half of what is allowed.
-///
-/// The key is a keyed hash, so that no client can aim at a collision; whoever has the hash must have the same bytes, or
-/// it is another question.
+/// Where an answer came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The very same text was decided before.
+    Text,
+    /// A text that differs in its literals alone was.
+    Template,
+}
+
+/// The keys are keyed hashes, so that no client can aim at a collision; whoever has the hash must have the same bytes,
+/// or it is another question.
 #[derive(Debug)]
 pub struct DecisionCache {
     hasher: RandomState,
     version: u64,
-    young: Generation,
-    old: Generation,
-    limits: CacheLimits,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CacheLimits {
-    pub entries_max: usize,
-    pub bytes_max: usize,
-}
-
-#[derive(Debug, Default)]
-struct Generation {
-    entries: HashMap<u64, Entry>,
-    bytes: usize,
+    texts: Generations<Entry>,
+    templates: Generations<Templates>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    identity: Arc<Identity>,
+    key: Key,
     sql: Box<str>,
-    protocol: Protocol,
-    parameter_types: Box<[u32]>,
     decision: Arc<Decision>,
 }
 
-impl Entry {
-    fn answers(&self, question: &Question<'_>) -> bool {
-        *self.sql == *question.sql
-            && self.protocol == question.protocol
+/// What was decided of texts of one shape: one for each set of literals of which more than their class was asked.
+#[derive(Debug)]
+struct Templates {
+    key: Key,
+    /// The newest last.
+    variants: Vec<Arc<Template>>,
+}
+
+const VARIANTS_MAX: usize = 8;
+
+/// Of a question all but the text.
+#[derive(Debug)]
+struct Key {
+    identity: Arc<Identity>,
+    protocol: Protocol,
+    parameter_types: Box<[u32]>,
+}
+
+impl Key {
+    fn of(question: &Question<'_>, identity: &Arc<Identity>) -> Self {
+        Self {
+            identity: Arc::clone(identity),
+            protocol: question.protocol,
+            parameter_types: question.parameter_types.into(),
+        }
+    }
+
+    fn is_of(&self, question: &Question<'_>) -> bool {
+        self.protocol == question.protocol
             && *self.parameter_types == *question.parameter_types
             && *self.identity == *question.identity
     }
+}
 
+const OVERHEAD_BYTES: usize = 1024;
+
+impl Weighed for Entry {
     /// The text three times over (as asked, as sent upstream, normalised), and something for facts and tables.
     fn bytes(&self) -> usize {
-        const OVERHEAD_BYTES: usize = 1024;
-        self.sql.len() * 3 + self.parameter_types.len() * 4 + OVERHEAD_BYTES
+        self.sql.len() * 3 + self.key.parameter_types.len() * 4 + OVERHEAD_BYTES
+    }
+}
+
+impl Weighed for Templates {
+    fn bytes(&self) -> usize {
+        let variants = self.variants.iter().map(|template| template.bytes() + OVERHEAD_BYTES).sum::<usize>();
+        variants + self.key.parameter_types.len() * 4 + OVERHEAD_BYTES
     }
 }
 
 impl DecisionCache {
     pub fn new(limits: CacheLimits) -> Self {
+        let half = CacheLimits { entries_max: limits.entries_max / 2, bytes_max: limits.bytes_max / 2 };
         Self {
             hasher: RandomState::new(),
             version: 0,
-            young: Generation::default(),
-            old: Generation::default(),
-            limits,
+            texts: Generations::new(half),
+            templates: Generations::new(half),
         }
     }
 
@@ -84,68 +112,65 @@ impl DecisionCache {
         }
         self.version = version;
         let before = self.entries();
-        self.young = Generation::default();
-        self.old = Generation::default();
+        self.texts.clear();
+        self.templates.clear();
         before
     }
 
     pub fn entries(&self) -> usize {
-        self.young.entries.len() + self.old.entries.len()
+        self.texts.entries() + self.templates.entries()
     }
 
-    pub fn get(&mut self, question: &Question<'_>) -> Option<Arc<Decision>> {
+    pub fn bytes(&self) -> usize {
+        self.texts.bytes() + self.templates.bytes()
+    }
+
+    /// The limits are those under which texts are decided.
+    pub fn get(&mut self, question: &Question<'_>, limits: &TextLimits) -> Option<(Arc<Decision>, Source)> {
         let hash = self.hasher.hash_one(question);
-        if let Some(entry) = self.young.entries.get(&hash) {
-            return entry.answers(question).then(|| Arc::clone(&entry.decision));
+        let is_meant = |entry: &Entry| entry.key.is_of(question) && *entry.sql == *question.sql;
+        if let Some(entry) = self.texts.get(hash, is_meant) {
+            return Some((Arc::clone(&entry.decision), Source::Text));
         }
-        if !self.old.entries.get(&hash)?.answers(question) {
-            return None;
-        }
-        let entry = self.old.take(hash)?;
-        let decision = Arc::clone(&entry.decision);
-        self.add(hash, entry);
-        Some(decision)
+        let tokens = lex(question.sql, limits).ok()?;
+        let shape = Shape::of(&tokens);
+        let is_meant = |templates: &Templates| {
+            templates.key.is_of(question)
+                && templates.variants.first().is_some_and(|template| *template.shape() == shape)
+        };
+        let templates = self.templates.get(self.template_hash(question, &shape), is_meant)?;
+        let answer = templates.variants.iter().rev().find_map(|template| template.answer(&tokens))?;
+        Some((Arc::new(answer), Source::Template))
     }
 
     /// `identity` is the question's, shared.
     pub fn put(&mut self, question: &Question<'_>, identity: &Arc<Identity>, decision: &Arc<Decision>) {
-        let entry = Entry {
-            identity: Arc::clone(identity),
-            sql: question.sql.into(),
-            protocol: question.protocol,
-            parameter_types: question.parameter_types.into(),
-            decision: Arc::clone(decision),
+        let entry =
+            Entry { key: Key::of(question, identity), sql: question.sql.into(), decision: Arc::clone(decision) };
+        self.texts.put(self.hasher.hash_one(question), entry);
+        if let Decision::Forward(forward) = &**decision
+            && let Some(template) = &forward.template
+        {
+            self.put_template(question, identity, template);
+        }
+    }
+
+    fn put_template(&mut self, question: &Question<'_>, identity: &Arc<Identity>, template: &Arc<Template>) {
+        let hash = self.template_hash(question, template.shape());
+        let mut variants = match self.templates.take(hash) {
+            Some(found) if found.key.is_of(question) => found.variants,
+            _ => Vec::new(),
         };
-        // One giant must not push everything else out.
-        if entry.bytes() <= self.limits.bytes_max / 16 {
-            let hash = self.hasher.hash_one(question);
-            self.old.take(hash);
-            self.add(hash, entry);
+        variants.retain(|variant| variant.shape() == template.shape());
+        if variants.len() >= VARIANTS_MAX {
+            variants.remove(0);
         }
+        variants.push(Arc::clone(template));
+        self.templates.put(hash, Templates { key: Key::of(question, identity), variants });
     }
 
-    fn add(&mut self, hash: u64, entry: Entry) {
-        let full = self.young.entries.len() >= self.limits.entries_max / 2
-            || self.young.bytes + entry.bytes() > self.limits.bytes_max / 2;
-        if full {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.put(hash, entry);
-    }
-}
-
-impl Generation {
-    fn put(&mut self, hash: u64, entry: Entry) {
-        self.bytes += entry.bytes();
-        if let Some(replaced) = self.entries.insert(hash, entry) {
-            self.bytes -= replaced.bytes();
-        }
-    }
-
-    fn take(&mut self, hash: u64) -> Option<Entry> {
-        let entry = self.entries.remove(&hash)?;
-        self.bytes -= entry.bytes();
-        Some(entry)
+    fn template_hash(&self, question: &Question<'_>, shape: &Shape) -> u64 {
+        self.hasher.hash_one((question.identity, question.protocol, question.parameter_types, shape))
     }
 }
 
@@ -153,6 +178,10 @@ impl Generation {
 mod tests {
     use super::*;
     use crate::guard::{Code, Facts, Rejection};
+
+    fn get(cache: &mut DecisionCache, question: &Question<'_>) -> Option<(Arc<Decision>, Source)> {
+        cache.get(question, &TextLimits::default())
+    }
     use crate::tenant::{LoginName, TenantId};
 
     fn identity(tenant: &str) -> Arc<Identity> {
@@ -175,13 +204,13 @@ mod tests {
         let asked = question(&acme, "select 1");
         cache.set_version(1);
         cache.put(&asked, &acme, &refusal("no"));
-        assert!(cache.get(&asked).is_some());
-        assert!(cache.get(&question(&globex, "select 1")).is_none());
-        assert!(cache.get(&question(&acme, "select  1")).is_none());
-        assert!(cache.get(&Question { protocol: Protocol::Extended, ..asked }).is_none());
-        assert!(cache.get(&Question { parameter_types: &[25], ..asked }).is_none());
+        assert!(get(&mut cache, &asked).is_some());
+        assert!(get(&mut cache, &question(&globex, "select 1")).is_none());
+        assert!(get(&mut cache, &question(&acme, "select  1")).is_none());
+        assert!(get(&mut cache, &Question { protocol: Protocol::Extended, ..asked }).is_none());
+        assert!(get(&mut cache, &Question { parameter_types: &[25], ..asked }).is_none());
         assert_eq!(cache.set_version(2), 1);
-        assert!(cache.get(&asked).is_none());
+        assert!(get(&mut cache, &asked).is_none());
     }
 
     #[test]
@@ -195,11 +224,11 @@ mod tests {
             let sql = format!("select {number} {}", "x".repeat(number % 700));
             cache.put(&question(&acme, &sql), &acme, &refusal("no"));
             assert!(cache.entries() <= limits.entries_max);
-            assert!(cache.young.bytes + cache.old.bytes <= limits.bytes_max);
-            assert!(cache.get(&favourite).is_some(), "{number}");
+            assert!(cache.bytes() <= limits.bytes_max);
+            assert!(get(&mut cache, &favourite).is_some(), "{number}");
         }
         let giant = "x".repeat(limits.bytes_max / 16);
         cache.put(&question(&acme, &giant), &acme, &refusal("no"));
-        assert!(cache.get(&question(&acme, &giant)).is_none());
+        assert!(get(&mut cache, &question(&acme, &giant)).is_none());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::guard::{self, Code, Decision, Facts, Protocol, Rejection, Request, TextLimits};
 use crate::metrics::Metrics;
-use crate::proxy::cache::{DecisionCache, Question};
+use crate::proxy::cache::{DecisionCache, Question, Source};
 use crate::proxy::clock::Stopwatch;
 use crate::reload::Snapshot;
 use crate::session::Decider;
@@ -24,15 +24,19 @@ impl Decider for CachedDecider<'_> {
         let before = self.cache.entries();
         self.cache.set_version(self.snapshot.version);
         let question = Question { identity: self.identity, sql, protocol, parameter_types };
-        let decision = match self.cache.get(&question) {
-            Some(decision) => {
-                self.metrics.statement_cache_hit();
+        let limits = self.limits();
+        let decision = match self.cache.get(&question, &limits) {
+            Some((decision, source)) => {
+                match source {
+                    Source::Text => self.metrics.statement_cache_hit(),
+                    Source::Template => self.metrics.statement_template_hit(),
+                }
                 decision
             }
             None => {
                 self.metrics.statement_cache_missed();
                 let stopwatch = Stopwatch::start();
-                let decision = Arc::new(self.ask(&question));
+                let decision = Arc::new(self.ask(&question, &limits));
                 self.metrics.decided(stopwatch.elapsed());
                 self.cache.put(&question, self.identity, &decision);
                 decision
@@ -51,22 +55,25 @@ impl Decider for CachedDecider<'_> {
 }
 
 impl CachedDecider<'_> {
-    fn ask(&self, question: &Question<'_>) -> Decision {
-        let Some(ruleset) = &self.snapshot.ruleset else {
-            return refuse("the database's schema is not known yet", "Try again later.");
-        };
+    fn limits(&self) -> TextLimits {
         let limits = &self.snapshot.config.limits;
-        let limits = TextLimits {
+        TextLimits {
             bytes_max: limits.statement_bytes_max,
             tokens_max: limits.statement_tokens_max,
             nesting_max: limits.nesting_max,
+        }
+    }
+
+    fn ask(&self, question: &Question<'_>, limits: &TextLimits) -> Decision {
+        let Some(ruleset) = &self.snapshot.ruleset else {
+            return refuse("the database's schema is not known yet", "Try again later.");
         };
         let request = Request {
             identity: question.identity,
             sql: question.sql,
             protocol: question.protocol,
             parameter_types: question.parameter_types,
-            limits: &limits,
+            limits,
         };
         or_refused(|| guard::decide(ruleset, &request))
     }

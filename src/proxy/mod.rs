@@ -8,13 +8,15 @@ mod connection;
 mod decider;
 mod end;
 mod entry;
+mod generations;
 mod pump;
 mod side;
 mod worker;
 
 pub use accept::Drained;
 pub use accept::serve;
-pub use cache::{CacheLimits, DecisionCache, Question};
+pub use cache::{DecisionCache, Question, Source};
+pub use generations::CacheLimits;
 
 /// How far the end has come. Sent to [`serve`] by who handles signals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -17,9 +17,10 @@ use crate::config::Limits;
 use crate::metrics::Metrics;
 use crate::net::stream::Socket;
 use crate::proxy::Phase;
-use crate::proxy::cache::{CacheLimits, DecisionCache};
+use crate::proxy::cache::DecisionCache;
 use crate::proxy::cancel::CancelKeys;
 use crate::proxy::connection;
+use crate::proxy::generations::CacheLimits;
 use crate::reload::Live;
 
 /// Bytes of one read. Bulk transfers cost by the call; idle connections hold none of it.

@@ -49,8 +49,21 @@ impl Edits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Emitted {
     pub text: String,
-    /// Character in the emitted text and in the client's text, from 1, for each of the client's tokens that was kept.
-    pub positions: Vec<(u32, u32)>,
+    /// The client's tokens that were kept, in their order.
+    pub kept: Vec<Kept>,
+}
+
+/// A token of the client's in the emitted text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Its number in the client's text.
+    pub token: u32,
+    /// Where it stands in the emitted text: in bytes from 0, and where it begins in characters from 1.
+    pub start_byte: u32,
+    pub end_byte: u32,
+    pub character: u32,
+    /// Where it begins in the client's text: in characters from 1.
+    pub client_character: u32,
 }
 
 /// The edits do not fit the tokens, or the text does not read as it was meant.
@@ -117,7 +130,7 @@ fn check_replaced(tokens: &Tokens<'_>, edits: &Edits, range: Range<usize>) -> Re
 struct Writer {
     text: String,
     characters: u32,
-    positions: Vec<(u32, u32)>,
+    kept: Vec<Kept>,
     expected: Vec<(TokenKind, String)>,
     /// The client's token that was written last, with nothing behind it.
     last: Option<usize>,
@@ -139,7 +152,13 @@ impl Writer {
             self.separate(&text);
         }
         self.last = Some(i);
-        self.positions.push((self.characters + 1, tokens.position(i)));
+        self.kept.push(Kept {
+            token: i as u32,
+            start_byte: self.text.len() as u32,
+            end_byte: (self.text.len() + text.len()) as u32,
+            character: self.characters + 1,
+            client_character: tokens.position(i),
+        });
         self.push(&text);
         self.expected.push((kind, text.into_owned()));
         Ok(())
@@ -160,7 +179,7 @@ impl Writer {
         self.last = None;
         for i in 0..tokens.len() {
             if let Some(kind) = tokens.kind(i) {
-                self.expected.push((kind, tokens.text(i).to_owned()));
+                self.expected.push((kind, tokens.source_text(i).to_owned()));
             }
         }
         Ok(())
@@ -183,10 +202,10 @@ impl Writer {
                 .expected
                 .iter()
                 .enumerate()
-                .all(|(i, (kind, text))| read.kind(i) == Some(*kind) && read.text(i) == text);
+                .all(|(i, (kind, text))| read.kind(i) == Some(*kind) && read.source_text(i) == text);
         if !is_meant {
             return Err(wrong("the edited text does not read as it was meant"));
         }
-        Ok(Emitted { text: self.text, positions: self.positions })
+        Ok(Emitted { text: self.text, kept: self.kept })
     }
 }

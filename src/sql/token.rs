@@ -5,6 +5,7 @@ use crate::sql::error::TextLimits;
 use crate::sql::keyword::KeywordCategory;
 use crate::sql::literal;
 use crate::sql::scan;
+use std::cell::Cell;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum TokenKind {
@@ -50,15 +51,42 @@ pub struct Token {
 
 const NEAR_CHARACTERS_MAX: usize = 63;
 
-#[derive(Debug, Clone)]
 pub struct Tokens<'a> {
     source: &'a str,
     tokens: Vec<Token>,
+    asked: Cell<Vec<Asked>>,
+}
+
+impl std::fmt::Debug for Tokens<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Tokens").field(&self.source).finish()
+    }
+}
+
+/// Something that somebody wanted to know of a literal: what was made of the text may depend on it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) token: usize,
+    pub(crate) question: Question,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Question {
+    /// What it says.
+    Text,
+    /// Whether its value is such, and the answer.
+    Holds(fn(&str) -> bool, Answer),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Yes,
+    No,
 }
 
 /// Cuts a text into tokens.
 pub fn lex<'a>(source: &'a str, limits: &TextLimits) -> Result<Tokens<'a>, ReadError> {
-    let mut tokens = Tokens { source, tokens: scan::scan(source, limits)? };
+    let mut tokens = Tokens { source, tokens: scan::scan(source, limits)?, asked: Cell::default() };
     scan::match_brackets(&mut tokens, limits)?;
     Ok(tokens)
 }
@@ -67,7 +95,7 @@ impl<'a> Tokens<'a> {
     /// Tokens without the pairing of brackets, for a fragment of SQL.
     pub(crate) fn of_fragment(source: &'a str) -> Result<Self, ReadError> {
         let limits = TextLimits { bytes_max: usize::MAX, tokens_max: usize::MAX, nesting_max: usize::MAX };
-        Ok(Self { source, tokens: scan::scan(source, &limits)? })
+        Ok(Self { source, tokens: scan::scan(source, &limits)?, asked: Cell::default() })
     }
 
     pub fn len(&self) -> usize {
@@ -90,8 +118,14 @@ impl<'a> Tokens<'a> {
         self.tokens.get(i).map(|token| token.kind)
     }
 
-    /// The token as the source has it; empty out of range.
+    /// The token as the source has it; empty out of range. Of a literal, this is to ask what it says.
     pub fn text(&self, i: usize) -> &'a str {
+        self.ask(i, Question::Text);
+        self.source_text(i)
+    }
+
+    /// The same, for whoever only hands it on.
+    pub(crate) fn source_text(&self, i: usize) -> &'a str {
         let Some(token) = self.tokens.get(i) else { return "" };
         self.source.get(token.start as usize..token.end as usize).unwrap_or_default()
     }
@@ -114,12 +148,54 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The value of a string literal of any form.
+    /// The value of a string literal of any form. This is to ask what it says.
     pub fn string(&self, i: usize) -> Option<String> {
+        self.ask(i, Question::Text);
+        self.source_string(i)
+    }
+
+    /// The same, for whoever only hands it on.
+    pub(crate) fn source_string(&self, i: usize) -> Option<String> {
         match self.kind(i)? {
-            TokenKind::String => literal::string(self.text(i)).ok(),
+            TokenKind::String => literal::string(self.source_text(i)).ok(),
             _ => None,
         }
+    }
+
+    /// Whether a literal's value is such: of a string what it stands for, of any other its text. Only this is asked.
+    pub(crate) fn literal_holds(&self, i: usize, holds: fn(&str) -> bool) -> bool {
+        let answer = self.answer(i, holds);
+        self.ask(i, Question::Holds(holds, answer));
+        answer == Answer::Yes
+    }
+
+    pub(crate) fn answer(&self, i: usize, holds: fn(&str) -> bool) -> Answer {
+        let value = self.source_string(i);
+        let is_such = value.map_or_else(|| holds(self.source_text(i)), |value| holds(&value));
+        if is_such { Answer::Yes } else { Answer::No }
+    }
+
+    fn ask(&self, token: usize, question: Question) {
+        if self.is_literal(token) {
+            let mut asked = self.asked.take();
+            asked.push(Asked { token, question });
+            self.asked.set(asked);
+        }
+    }
+
+    /// What has been asked of literals so far, and forgets it.
+    pub(crate) fn take_asked(&self) -> Vec<Asked> {
+        self.asked.take()
+    }
+
+    pub(crate) fn is_literal(&self, i: usize) -> bool {
+        let kind = self.kind(i);
+        matches!(kind, Some(TokenKind::String | TokenKind::BitString | TokenKind::Integer | TokenKind::Number))
+    }
+
+    /// A literal in several parts on several lines.
+    pub(crate) fn is_continued(&self, i: usize) -> bool {
+        self.tokens.get(i).is_some_and(|token| token.continued)
     }
 
     /// The number of a parameter.
@@ -147,7 +223,7 @@ impl<'a> Tokens<'a> {
 
     /// PostgreSQL's message for a token that does not belong here. A long literal is cut.
     pub(crate) fn misplaced(&self, i: usize) -> String {
-        let text = self.text(i);
+        let text = self.source_text(i);
         let shown: String = text.chars().take(NEAR_CHARACTERS_MAX).collect();
         let rest = if shown.len() < text.len() { "..." } else { "" };
         format!("syntax error at or near \"{shown}{rest}\"")
@@ -155,11 +231,8 @@ impl<'a> Tokens<'a> {
 
     /// The token as it is sent: a literal in several parts becomes one.
     pub(crate) fn emitted(&self, i: usize) -> std::borrow::Cow<'a, str> {
-        let text = self.text(i);
-        match self.tokens.get(i) {
-            Some(token) if token.continued => literal::joined(text).map_or(text.into(), Into::into),
-            _ => text.into(),
-        }
+        let text = self.source_text(i);
+        if self.is_continued(i) { literal::joined(text).map_or(text.into(), Into::into) } else { text.into() }
     }
 
     /// Whether blank space or a comment stands before the token.

@@ -60,7 +60,7 @@ fn invoices() -> Facts {
 
 fn forwarded(facts: Facts) -> Arc<Decision> {
     let Decision::Forward(mut forward) = decide("SELECT 1") else { panic!("SELECT 1 is refused") };
-    forward.facts = facts;
+    forward.facts = facts.into();
     Arc::new(Decision::Forward(forward))
 }
 

@@ -90,7 +90,7 @@ fn deciding_twice_is_deciding_once() {
 }
 
 /// The folders with a `policy.toml`, compiled.
-fn load_schemas() -> BTreeMap<String, Ruleset> {
+pub(crate) fn load_schemas() -> BTreeMap<String, Ruleset> {
     let mut schemas = BTreeMap::new();
     for entry in fs::read_dir(corpus_folder()).unwrap() {
         let folder = entry.unwrap().path();
@@ -101,6 +101,17 @@ fn load_schemas() -> BTreeMap<String, Ruleset> {
         schemas.insert(name, load_ruleset(&folder));
     }
     schemas
+}
+
+/// Each case's schema, tenant and text, of the cases that have a tenant.
+pub(crate) fn every_case() -> Vec<(String, String, String)> {
+    let mut cases = Vec::new();
+    for path in case_files() {
+        let file = CaseFile::parse(&path, &fs::read_to_string(&path).unwrap());
+        let with_tenant = file.cases.into_iter().filter_map(|case| Some((case.tenant?, case.sql)));
+        cases.extend(with_tenant.map(|(tenant, sql)| (file.schema.clone(), tenant, sql)));
+    }
+    cases
 }
 
 fn load_ruleset(folder: &Path) -> Ruleset {

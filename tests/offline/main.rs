@@ -20,5 +20,6 @@ mod handshake;
 mod policy;
 mod session;
 mod sql;
+mod templates;
 mod tidy;
 mod wire;

@@ -64,9 +64,10 @@ impl Decider for Script {
         let statements = classes.unwrap_or(&[StatementClass::Read]).iter().map(statement).collect();
         Arc::new(Decision::Forward(Forward {
             sql: guarded,
-            facts: Facts { statements, normalized: String::new() },
+            facts: Facts { statements, normalized: String::new() }.into(),
             parameter_checks: self.checks.clone(),
             copy_in: self.copy_in.clone(),
+            template: None,
         }))
     }
 

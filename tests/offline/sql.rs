@@ -223,7 +223,9 @@ fn edits_go_where_they_are_told() {
     edits.insert_after(1, "b");
     let emitted = sql::emit(&tokens, &edits).unwrap();
     assert_eq!(emitted.text, "SELECT b FROM (SELECT * FROM s.t) AS t WHERE (y OR (x IS TRUE))");
-    assert_eq!(emitted.positions, [(1, 1), (10, 18), (40, 25), (53, 31)]);
+    let kept: Vec<_> = emitted.kept.iter().map(|kept| (kept.token, kept.character, kept.client_character)).collect();
+    assert_eq!(kept, [(0, 1, 1), (2, 10, 18), (4, 40, 25), (5, 53, 31)]);
+    assert!(emitted.kept.iter().all(|kept| kept.start_byte + 1 == kept.character));
 }
 
 #[test]

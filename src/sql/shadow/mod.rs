@@ -147,7 +147,7 @@ impl Shadow<'_, '_> {
 
     /// The parser's token for one of ours.
     pub(crate) fn token(&self, i: usize) -> Result<Token, ReadError> {
-        let text = self.tokens.text(i);
+        let text = self.tokens.source_text(i);
         let token = match self.kind(i) {
             Some(TokenKind::Word) => return Ok(self.word(i)),
             Some(TokenKind::QuotedIdentifier) => {
@@ -157,7 +157,7 @@ impl Shadow<'_, '_> {
                 if self.kind(i + 1) == Some(TokenKind::String) {
                     return Err(self.refused(i + 1, "syntax error: two strings without an operator between them"));
                 }
-                let value = self.tokens.string(i).unwrap_or_default();
+                let value = self.tokens.source_string(i).unwrap_or_default();
                 if text.starts_with(['n', 'N']) {
                     Token::NationalStringLiteral(value)
                 } else {

@@ -64,6 +64,9 @@ pub struct Relation {
     /// The body of a view or materialized view, by `pg_get_viewdef`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<String>,
+    /// A view with `security_barrier`: conditions from outside do not see rows that it does not show.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub security_barrier: bool,
     /// Names of rules other than a view's own `_RETURN`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
@@ -139,6 +142,9 @@ pub struct Key {
     /// A partial index.
     #[serde(default)]
     pub partial: bool,
+    /// A constraint that can be deferred: no other columns depend on its own, and no conflict is resolved by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deferrable: bool,
     /// A foreign key's target and its columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub references: Option<Reference>,
@@ -212,6 +218,12 @@ pub struct Type {
     pub schema: String,
     pub name: String,
     pub kind: TypeKind,
+    /// Of a domain: the type that it is made of, which is no domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<QualifiedName>,
+    /// Of an enum: its labels, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extension: Option<String>,
 }

@@ -242,13 +242,22 @@ fn relation_findings(surveyed: &Surveyed<'_>, label: &str, report: &mut Report) 
             ));
             return;
         }
-        Standing::Undeclared => {
+        Standing::Undeclared { reason: None } => {
             report.warn(format_args!(
                 "{label}: {name} is no table, and statements that name it are rejected; declare it in the policy: \
-                 \"shared\" if its rows are the same for all, else \"hidden\""
+                 \"scoped\" with its \"column\", \"shared\" if its rows are the same for all, else \"hidden\""
             ));
             return;
         }
+        Standing::Undeclared { reason: Some(reason) } => {
+            report.warn(format_args!(
+                "{label}: view {name} cannot be expanded, and statements that name it are rejected: {reason}; declare \
+                 it in the policy: \"scoped\" with its \"column\", \"shared\" if its rows are the same for all, else \
+                 \"hidden\""
+            ));
+            return;
+        }
+        Standing::Expanded { .. } => return,
         Standing::Scoped { column } => {
             let nullable = relation.column(column).is_some_and(|column| !column.not_null);
             if nullable {

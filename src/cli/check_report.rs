@@ -41,6 +41,8 @@ struct Line {
     kind: RelationKind,
     standing: &'static str,
     tenant_column: Option<String>,
+    /// Of a view: why it cannot be written, or not be used at all.
+    reason: Option<String>,
     grade: Option<Grade>,
     untrusted_triggers: Vec<String>,
     rules: Vec<String>,
@@ -120,12 +122,20 @@ impl Inspected {
 
 impl Line {
     fn new(surveyed: Surveyed<'_>) -> Self {
+        let mut reason = None;
         let (standing, tenant_column) = match surveyed.standing {
             Standing::Scoped { column } => ("scoped", Some(column)),
             Standing::Shared => ("shared", None),
             Standing::SharedWritable => ("shared-writable", None),
             Standing::Hidden => ("hidden", None),
-            Standing::Undeclared => ("undeclared", None),
+            Standing::Expanded { read_only } => {
+                reason = read_only.map(|why| format!("read-only: {why}"));
+                ("expanded", None)
+            }
+            Standing::Undeclared { reason: why } => {
+                reason = why.map(|why| format!("cannot be used: {why}"));
+                ("undeclared", None)
+            }
             Standing::Unclassified => ("unclassified", None),
         };
         Self {
@@ -133,6 +143,7 @@ impl Line {
             kind: surveyed.relation.kind,
             standing,
             tenant_column,
+            reason,
             grade: surveyed.grade,
             untrusted_triggers: surveyed.untrusted_triggers.into_iter().map(str::to_owned).collect(),
             rules: surveyed.relation.rules.clone(),
@@ -149,7 +160,7 @@ impl Line {
 
     fn grade(&self) -> String {
         match &self.grade {
-            None => String::new(),
+            None => self.reason.clone().unwrap_or_default(),
             Some(Grade::Sealed) => "sealed".to_owned(),
             Some(Grade::KeyOracle(keys)) => format!("key oracle: {}", keys.join(", ")),
         }
@@ -166,6 +177,7 @@ impl Line {
             "kind": self.kind,
             "standing": self.standing,
             "tenant_column": self.tenant_column,
+            "reason": self.reason,
             "grade": grade,
             "key_oracles": keys,
             "untrusted_triggers": self.untrusted_triggers,

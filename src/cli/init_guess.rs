@@ -62,7 +62,11 @@ pub(crate) fn draft(catalog: &Catalog, column: Option<&str>) -> Result<String, S
     let mut scoped = String::new();
     let mut undecided = String::new();
     for relation in relations() {
-        let is_view = matches!(relation.kind, RelationKind::View | RelationKind::MaterializedView);
+        if relation.kind == RelationKind::View {
+            // Read as its definition, without a rule.
+            continue;
+        }
+        let is_view = relation.kind == RelationKind::MaterializedView;
         let header = format!("\n[table.{}]\n", key(&relation.qualified_name()));
         if let (false, false, Some(own)) =
             (is_view, is_partition(catalog, relation), scope(relation, column, &registry))
@@ -125,7 +129,7 @@ fn scope<'a>(relation: &Relation, column: &'a str, registry: &'a BTreeMap<Qualif
 
 fn doubt(catalog: &Catalog, relation: &Relation) -> String {
     match relation.kind {
-        RelationKind::View | RelationKind::MaterializedView => return "a view".to_owned(),
+        RelationKind::MaterializedView => return "a view: \"scoped\" if it has the tenant column".to_owned(),
         _ if is_partition(catalog, relation) => return "reached through its parent".to_owned(),
         _ => {}
     }

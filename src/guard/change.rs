@@ -9,10 +9,9 @@ use sqlparser::ast::{
 
 use crate::guard::decision::Access;
 use crate::guard::from::not_allowed;
-use crate::guard::insert::lens_kind;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::rows::mismatch;
-use crate::guard::ruleset::{Lens, RelationRule};
+use crate::guard::ruleset::RelationRule;
 use crate::guard::tenant_column;
 use crate::guard::walk::{Inheritance, Outcome, QueryShape, Walk, quote_name};
 use crate::sql::clauses::{self, Block, Clauses};
@@ -120,11 +119,11 @@ impl<'a> Walk<'a> {
         }
         let rule = self.target_rule(name)?;
         let tokens = self.name_tokens(name)?;
-        self.writable(rule, &tokens)?;
+        self.changeable(rule, &tokens)?;
         let (only, tokens) = self.inheritance(tokens)?;
         let only = if only == Inheritance::Only { "ONLY " } else { "" };
         self.replace(tokens, format!("{only}{}", quote_name(&rule.relation.qualified_name())));
-        self.record(rule, lens_kind(rule), access);
+        self.record_target(rule, access);
         let name = match alias {
             Some(alias) if !alias.columns.is_empty() => return Err(not_allowed("column names after a target's alias")),
             Some(alias) => ident_value(&alias.name),
@@ -166,7 +165,7 @@ impl<'a> Walk<'a> {
     ) -> Outcome<()> {
         self.join_conditions(others, 1)?;
         self.conditions(clauses.where_.clone(), selection)?;
-        let Lens::Scoped(column) = &target.rule.lens else { return Ok(()) };
+        let Some(column) = target.rule.target_column() else { return Ok(()) };
         let reference = tenant_column::reference(&target.name, &column.name);
         let predicate = self.predicate(target.rule, column, &reference)?;
         match &clauses.where_ {
@@ -204,7 +203,7 @@ impl<'a> Walk<'a> {
             if !is_default(&assignment.value) {
                 self.expression(&assignment.value)?;
             }
-            if let Lens::Scoped(column) = &target.rule.lens
+            if let Some(column) = target.rule.target_column()
                 && assigned.contains(&column.name)
             {
                 let [_] = assigned.as_slice() else { return Err(mismatch(column)) };

@@ -8,7 +8,7 @@ use crate::catalog::{Key, KeyKind};
 use crate::guard::from::not_allowed;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::rows::mismatch;
-use crate::guard::ruleset::{Lens, RelationRule, TenantColumn};
+use crate::guard::ruleset::{RelationRule, TenantColumn};
 use crate::guard::scope::Protection;
 use crate::guard::walk::{Outcome, Walk};
 use crate::sql::ident_value;
@@ -24,7 +24,7 @@ impl Walk<'_> {
         let OnInsert::OnConflict(OnConflict { conflict_target, action }) = on else {
             return Err(not_allowed("a clause that PostgreSQL does not have"));
         };
-        if let Lens::Scoped(column) = &rule.lens {
+        if let Some(column) = rule.target_column() {
             self.arbiter(rule, column, conflict_target.as_ref(), supplied)?;
         }
         let OnConflictAction::DoUpdate(update) = action else { return Ok(()) };
@@ -38,7 +38,7 @@ impl Walk<'_> {
         for assignment in &update.assignments {
             self.expression(&assignment.value)?;
             let assigned = self.assigned(assignment)?;
-            if let Lens::Scoped(column) = &rule.lens
+            if let Some(column) = rule.target_column()
                 && assigned.contains(&column.name)
             {
                 self.conflict_tenant(rule, column, &assigned, &assignment.value)?;

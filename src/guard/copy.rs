@@ -101,6 +101,13 @@ impl<'a> Walk<'a> {
         // A view cannot be copied; a partitioned table neither, but its lens can.
         let text = match &rule.lens {
             Lens::Undeclared(kind) => return Err(undeclared(kind, &rule.relation.name)),
+            Lens::View(_) => {
+                return Err(Rejection::new(
+                    Code::FeatureNotAllowed,
+                    format!("cannot copy from view \"{}\"", rule.relation.name),
+                )
+                .hint("Try the COPY (SELECT ...) TO variant."));
+            }
             Lens::Shared => {
                 self.record(rule, LensKind::Shared, Access::Read);
                 format!("(SELECT {} FROM {source})", list.join(", "))

@@ -69,6 +69,12 @@ impl GuardedSql {
         Self { text, positions }
     }
 
+    /// As the guarding of another text than the client's own: positions in that are mapped on to the client's.
+    pub(in crate::guard) fn through(self, client_position: &dyn Fn(u32) -> Option<u32>) -> Self {
+        let positions = self.positions.into_iter().filter_map(|(at, here)| Some((at, client_position(here)?)));
+        Self { text: self.text, positions: positions.collect() }
+    }
+
     pub fn as_str(&self) -> &str {
         &self.text
     }

@@ -172,8 +172,7 @@ impl Walk<'_> {
         };
         system_column(name.column)?;
         if let Some(first) = &schema_tokens {
-            // The lens hides the schema: `public.users.id` becomes `users.id`. The dot goes with it.
-            self.replace(first.start..first.start + 2, "");
+            self.drop_schema(first.clone(), name.schema.unwrap_or_default(), name.relation.unwrap_or_default());
         }
         match resolve(&self.levels, name) {
             Some(resolved) => {
@@ -241,7 +240,7 @@ impl Walk<'_> {
             [relation] => (None, relation),
             [schema, relation] => {
                 let tokens = self.name_tokens(name)?;
-                self.replace(tokens.start..tokens.start + 2, "");
+                self.drop_schema(tokens, schema, relation);
                 (Some(schema.as_str()), relation)
             }
             _ => return Err(not_allowed("a relation's name with a database")),
@@ -350,8 +349,8 @@ impl Walk<'_> {
 
     /// Allows a call and pins it to one schema. Gives the function's bare name.
     pub(in crate::guard) fn function_name(&mut self, name: &ObjectName, arguments: usize) -> Outcome<String> {
-        let parts = self.name_parts(name)?;
         let tokens = self.name_tokens(name)?;
+        let parts = self.function_parts(name, &tokens)?;
         let position = self.position(tokens.start);
         match parts.as_slice() {
             [bare] if is_grammar_form(bare) && self.tokens.keyword(tokens.start).is_some() => Ok(bare.clone()),

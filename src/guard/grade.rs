@@ -9,6 +9,8 @@ use crate::catalog::QualifiedName;
 use crate::catalog::Reference;
 use crate::catalog::Relation;
 use crate::catalog::RelationKind;
+use crate::guard::ruleset::Ruleset;
+use crate::guard::ruleset::is_table;
 use crate::policy::KeyOracles;
 use crate::policy::Policy;
 use crate::policy::TableKind;
@@ -90,8 +92,16 @@ pub enum Standing {
     SharedWritable,
     /// The policy says that it does not exist.
     Hidden,
+    /// A view that is read as its definition.
+    Expanded {
+        /// Why it cannot be written, if it cannot.
+        read_only: Option<String>,
+    },
     /// A view, materialized view or foreign table that no rule declares: it exists, and there is no way through it.
-    Undeclared,
+    Undeclared {
+        /// Of a view: why its definition cannot stand in for it.
+        reason: Option<String>,
+    },
     /// No rule names it and it has no tenant column: it does not exist, but nobody said so.
     Unclassified,
 }
@@ -115,16 +125,26 @@ pub fn survey<'a>(policy: &'a Policy, catalog: &'a Catalog) -> Vec<Surveyed<'a>>
     let target = |reference: &Reference| match standings.get(&QualifiedName::new(&reference.schema, &reference.name)) {
         Some(Standing::Scoped { column }) => Target::Scoped(column),
         Some(Standing::Shared | Standing::SharedWritable) => Target::Shared,
-        Some(Standing::Hidden | Standing::Undeclared | Standing::Unclassified) | None => Target::Unreachable,
+        Some(Standing::Hidden | Standing::Expanded { .. } | Standing::Undeclared { .. } | Standing::Unclassified)
+        | None => Target::Unreachable,
     };
+    // Without a ruleset, whose faults are reported elsewhere, nothing is said of views.
+    let ruleset = Ruleset::compile(policy, catalog).ok();
     relations()
         .map(|relation| {
-            let standing = standing(policy, relation);
+            let view = ruleset.as_ref().and_then(|ruleset| ruleset.view_standing(&relation.qualified_name()));
+            let standing = match standing(policy, relation) {
+                Standing::Undeclared { reason } => view.unwrap_or(Standing::Undeclared { reason }),
+                known => known,
+            };
             let grade = match &standing {
                 Standing::Scoped { column } => {
                     let rule = policy.tables.get(&relation.qualified_name());
                     let key_oracles = rule.map(|rule| rule.key_oracles).unwrap_or_default();
-                    Some(grade(relation, column, key_oracles, &target))
+                    // With the keys of its partitions and children.
+                    let compiled = ruleset.as_ref().and_then(|ruleset| ruleset.relation(&relation.qualified_name()));
+                    let whole = compiled.map_or(relation, |rule| &rule.relation);
+                    Some(grade(whole, column, key_oracles, &target))
                 }
                 _ => None,
             };
@@ -139,10 +159,9 @@ fn standing(policy: &Policy, relation: &Relation) -> Standing {
         Some(TableKind::Shared) => return Standing::Shared,
         Some(TableKind::SharedWritable) => return Standing::SharedWritable,
         Some(TableKind::Hidden) => return Standing::Hidden,
-        Some(TableKind::Scoped) | None => {}
-    }
-    if !matches!(relation.kind, RelationKind::Table | RelationKind::PartitionedTable) {
-        return Standing::Undeclared;
+        Some(TableKind::Scoped) => {}
+        None if is_table(relation) => {}
+        None => return Standing::Undeclared { reason: None },
     }
     let column = rule.and_then(|rule| rule.column.as_deref()).or(policy.tenancy.column.as_deref());
     match column.and_then(|column| relation.column(column)) {

@@ -13,6 +13,7 @@ use crate::guard::rows::mismatch;
 use crate::guard::ruleset::{Lens, RelationRule, TenantColumn};
 use crate::guard::scope::{Entry, Level, Protection};
 use crate::guard::tenant_column::literal;
+use crate::guard::view::View;
 use crate::guard::walk::{Outcome, QueryShape, Walk, quote_name, table_columns};
 use crate::sql::{ident_value, quote_identifier, token_range};
 
@@ -31,13 +32,13 @@ impl Walk<'_> {
         };
         let rule = self.target_rule(name)?;
         let tokens = self.name_tokens(name)?;
-        self.writable(rule, &tokens)?;
+        self.changeable(rule, &tokens)?;
         self.replace(tokens.clone(), quote_name(&rule.relation.qualified_name()));
-        let tenant = match &rule.lens {
-            Lens::Scoped(column) => Some((column, self.tenant_value(rule, column)?)),
-            Lens::Shared | Lens::Undeclared(_) => None,
+        let tenant = match rule.target_column() {
+            Some(column) => Some((column, self.tenant_value(rule, column)?)),
+            None => None,
         };
-        self.record(rule, lens_kind(rule), Access::Insert);
+        self.record_target(rule, Access::Insert);
         let alias = insert.table_alias.as_ref().map(|alias| &alias.alias);
         let name_end = alias.and_then(|alias| token_range(alias.span)).map_or(tokens.end, |alias| alias.end);
 
@@ -148,10 +149,42 @@ impl Walk<'_> {
         }
     }
 
+    /// What INSERT, UPDATE and DELETE may change: a table, or a view that the server turns into one of its own accord.
+    pub(in crate::guard) fn changeable(&self, rule: &RelationRule, tokens: &Range<usize>) -> Outcome<()> {
+        match &rule.lens {
+            Lens::View(View { target: Ok(_), .. }) => Ok(()),
+            Lens::View(View { target: Err(why), .. }) => {
+                let name = &rule.relation.name;
+                Err(Rejection::new(Code::RelationReadOnly, format!("view \"{name}\" cannot be written here"))
+                    .detail(format!("For Partywall, {why}."))
+                    .hint("Write to the table behind it.")
+                    .at(self.position(tokens.start)))
+            }
+            Lens::Scoped(_) | Lens::Shared | Lens::Undeclared(_) => self.writable(rule, tokens),
+        }
+    }
+
+    /// That rows are written, of a view as well as of the table behind it.
+    pub(in crate::guard) fn record_target(&mut self, rule: &RelationRule, access: Access) {
+        self.record(rule, lens_kind(rule), access);
+        let Lens::View(View { target: Ok(target), .. }) = &rule.lens else { return };
+        if let Some(table) = self.ruleset.relation(&target.table) {
+            self.record(table, lens_kind(table), access);
+        }
+    }
+
     pub(in crate::guard) fn writable(&self, rule: &RelationRule, tokens: &Range<usize>) -> Outcome<()> {
         let name = &rule.relation.name;
         if let Lens::Undeclared(kind) = &rule.lens {
             return Err(undeclared(kind, name).at(self.position(tokens.start)));
+        }
+        if let Lens::View(_) = &rule.lens {
+            return Err(Rejection::new(
+                Code::FeatureNotAllowed,
+                format!("view \"{name}\" cannot be written like this"),
+            )
+            .hint("Write to the table behind it, or use INSERT, UPDATE or DELETE.")
+            .at(self.position(tokens.start)));
         }
         match &rule.read_only {
             None => Ok(()),
@@ -165,11 +198,11 @@ impl Walk<'_> {
 
     pub(in crate::guard) fn target_entry(&self, rule: &RelationRule, name: String) -> Entry {
         let relation = rule.relation.qualified_name();
-        let protection = match &rule.lens {
-            Lens::Scoped(tenant_column) => {
+        let protection = match rule.target_column() {
+            Some(tenant_column) => {
                 Protection::Target { column: tenant_column.name.clone(), tenant_column: tenant_column.clone() }
             }
-            Lens::Shared | Lens::Undeclared(_) => Protection::None,
+            None => Protection::None,
         };
         Entry {
             unaliased: (name == rule.relation.name).then(|| relation.clone()),
@@ -189,6 +222,6 @@ pub(in crate::guard) fn lens_kind(rule: &RelationRule) -> LensKind {
     match rule.lens {
         Lens::Scoped(_) => LensKind::Scoped,
         Lens::Shared => LensKind::Shared,
-        Lens::Undeclared(_) => LensKind::View,
+        Lens::View(_) | Lens::Undeclared(_) => LensKind::View,
     }
 }

@@ -82,7 +82,7 @@ impl Walk<'_> {
         }
         let joined = self.levels.last().and_then(|level| level.entries.get(entries)).unwrap_or_default();
         let computed = |entry: &&Entry| {
-            let is_hidden = matches!(entry.protection, Protection::Fence { .. }) || !entry.lateral.is_empty();
+            let is_hidden = !matches!(entry.protection, Protection::None) || !entry.lateral.is_empty();
             let all_total = entry
                 .columns
                 .as_ref()

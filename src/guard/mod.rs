@@ -7,7 +7,9 @@ mod condition;
 mod conflict;
 mod copy;
 mod decision;
+mod expand;
 mod expression;
+mod family;
 mod field;
 mod foreign;
 mod from;
@@ -33,6 +35,7 @@ mod tenant_column;
 mod total;
 mod types;
 mod verify;
+mod view;
 mod walk;
 
 pub use decision::{

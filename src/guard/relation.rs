@@ -10,7 +10,9 @@ use crate::guard::from::{fences, not_allowed, plain_entry};
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, RelationRule};
 use crate::guard::scope::{Entry, Protection};
-use crate::guard::walk::{CteEntry, CteStanding, Inheritance, LensUse, Outcome, Walk, quote_name, table_columns};
+use crate::guard::walk::{
+    CteEntry, CteStanding, Inheritance, LensUse, Origin, Outcome, Walk, quote_name, table_columns,
+};
 use crate::sql::{TokenKind, ident_value, quote_identifier, token_range};
 
 /// What a name in a FROM clause means.
@@ -44,6 +46,7 @@ const CATALOG_RELATIONS: &[(&str, &str)] = &[
 impl<'a> Walk<'a> {
     pub(in crate::guard) fn relation(&mut self, name: &ObjectName, alias: Option<&TableAlias>) -> Outcome<Entry> {
         let tokens = self.name_tokens(name)?;
+        self.qualify_relation(name, &tokens)?;
         let entry = match self.named(name, NameUse::Read)? {
             Named::Cte(at) => {
                 if let Some(CteEntry { standing: CteStanding::Ahead { used }, .. }) = self.ctes.get_mut(at) {
@@ -84,6 +87,10 @@ impl<'a> Walk<'a> {
                 self.record(rule, LensKind::Shared, Access::Read);
                 let only = if only == Inheritance::Only { "ONLY " } else { "" };
                 self.replace(tokens, format!("{only}{}", quote_name(&relation)));
+                Protection::None
+            }
+            Lens::View(view) => {
+                self.expand(rule, view, tokens, alias.as_deref())?;
                 Protection::None
             }
             Lens::Scoped(tenant_column) => {
@@ -157,7 +164,7 @@ impl<'a> Walk<'a> {
                 if let (Some(cte), NameUse::Read) = (cte, name_use) {
                     return Ok(Named::Cte(cte));
                 }
-                if only.starts_with("pg_") {
+                if only.starts_with("pg_") || self.origin == Origin::Definition {
                     return catalog_relation(only).ok_or_else(|| unknown(only).at(position));
                 }
                 let rule = self.ruleset.relation_on_path(only);
@@ -190,7 +197,7 @@ fn catalog_relation<'a>(name: &str) -> Option<Named<'a>> {
 }
 
 pub(in crate::guard) fn primary_key(rule: &RelationRule) -> Vec<String> {
-    let primary = rule.relation.keys.iter().find(|key| key.kind == KeyKind::Primary);
+    let primary = rule.relation.keys.iter().find(|key| key.kind == KeyKind::Primary && !key.deferrable);
     primary.map(|key| key.columns.clone()).unwrap_or_default()
 }
 
@@ -207,5 +214,5 @@ pub(in crate::guard) fn unknown(name: &str) -> Rejection {
 pub(in crate::guard) fn undeclared(kind: &str, name: &str) -> Rejection {
     Rejection::new(Code::FeatureNotAllowed, format!("{kind} \"{name}\" cannot be used"))
         .detail("Partywall cannot see which tenant's rows come out of it.")
-        .hint("Query the tables behind it, or have it declared as shared in the policy if it holds nothing of any tenant.")
+        .hint("Query the tables behind it, or have it declared in the policy; there, partywall check says why.")
 }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::catalog::{CATALOG_FORMAT, Catalog, Key, QualifiedName, Reference, Relation, RelationKind, TypeKind};
-use crate::guard::grade::{Target, oracle_keys};
+use crate::guard::family::compile_families;
+use crate::guard::grade::{Standing, Target, oracle_keys};
 use crate::guard::tenant_column::TenantType;
+use crate::guard::view::{View, compile_views};
 use crate::policy::{KeyOracles, Policy, SensitiveClass, TableKind, TableRule};
 
 /// Policy compiled against a catalogue. Never changes; a reload swaps it whole.
@@ -21,6 +23,8 @@ pub struct Ruleset {
     /// Operator symbols that somebody has defined anew and that no extension owns.
     redefined_operators: HashSet<String>,
     types: HashMap<QualifiedName, TypeKind>,
+    /// Views that cannot be expanded, and why.
+    refused_views: BTreeMap<QualifiedName, String>,
 }
 
 /// Which calls of a name can only mean overloads that the policy lists.
@@ -56,6 +60,8 @@ pub(in crate::guard) struct RelationRule {
 pub(in crate::guard) enum Lens {
     Scoped(TenantColumn),
     Shared,
+    /// Its definition stands in for it.
+    View(View),
     /// A view, foreign table, … that nobody declared: exists, but there is no way through it.
     Undeclared(&'static str),
 }
@@ -83,7 +89,7 @@ impl Ruleset {
         }
         let mut relations = HashMap::new();
         for relation in &catalog.relations {
-            match compile_relation(policy, relation) {
+            match compile_relation(policy, catalog, relation) {
                 Ok(Some(rule)) => {
                     relations.insert(relation.qualified_name(), rule);
                 }
@@ -91,13 +97,14 @@ impl Ruleset {
                 Err(found) => diagnostics.extend(found),
             }
         }
+        compile_families(policy, catalog, &mut relations, &mut diagnostics);
         refuse_key_oracles(policy, &mut relations);
         let functions = compile_functions(policy, catalog, &mut diagnostics);
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
         let redefined = catalog.operators.iter().filter(|operator| operator.extension.is_none());
-        Ok(Self {
+        let mut ruleset = Self {
             policy_digest: policy.digest.clone(),
             search_path: policy.tenancy.search_path.clone(),
             relations,
@@ -115,7 +122,10 @@ impl Ruleset {
                 .iter()
                 .map(|entry| (QualifiedName::new(&entry.schema, &entry.name), entry.kind))
                 .collect(),
-        })
+            refused_views: BTreeMap::new(),
+        };
+        compile_views(&mut ruleset);
+        Ok(ruleset)
     }
 
     pub fn policy_digest(&self) -> &str {
@@ -125,6 +135,32 @@ impl Ruleset {
     /// Schemas in which unqualified names are looked up. The upstream session must have the same.
     pub fn search_path(&self) -> &[String] {
         &self.search_path
+    }
+
+    pub(in crate::guard) fn undeclared_views(&self) -> Vec<QualifiedName> {
+        let views = self.relations.iter().filter(|(_, rule)| rule.is_undeclared_view());
+        let mut names: Vec<_> = views.map(|(name, _)| name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    pub(in crate::guard) fn set_view(&mut self, name: &QualifiedName, view: View) {
+        if let Some(rule) = self.relations.get_mut(name) {
+            rule.set_view(view);
+        }
+    }
+
+    pub(in crate::guard) fn set_view_refused(&mut self, name: QualifiedName, reason: String) {
+        self.refused_views.insert(name, reason);
+    }
+
+    /// What became of a view that no rule declares.
+    pub(in crate::guard) fn view_standing(&self, name: &QualifiedName) -> Option<Standing> {
+        match &self.relations.get(name)?.lens {
+            Lens::View(view) => Some(Standing::Expanded { read_only: view.target.as_ref().err().cloned() }),
+            Lens::Undeclared(_) => Some(Standing::Undeclared { reason: self.refused_views.get(name).cloned() }),
+            Lens::Scoped(_) | Lens::Shared => None,
+        }
     }
 
     pub(in crate::guard) fn relation(&self, name: &QualifiedName) -> Option<&RelationRule> {
@@ -177,7 +213,11 @@ impl Ruleset {
 }
 
 /// `None`: the relation does not exist for clients.
-fn compile_relation(policy: &Policy, relation: &Relation) -> Result<Option<RelationRule>, Vec<Diagnostic>> {
+fn compile_relation(
+    policy: &Policy,
+    catalog: &Catalog,
+    relation: &Relation,
+) -> Result<Option<RelationRule>, Vec<Diagnostic>> {
     let name = relation.qualified_name();
     let path = format!("table.\"{name}\"");
     let rule = policy.tables.get(&name);
@@ -187,15 +227,15 @@ fn compile_relation(policy: &Policy, relation: &Relation) -> Result<Option<Relat
     let lens = match (declared, column) {
         (Some(TableKind::Hidden), _) => return Ok(None),
         (Some(TableKind::Shared | TableKind::SharedWritable), _) => Lens::Shared,
-        (_, _) if !matches!(relation.kind, RelationKind::Table | RelationKind::PartitionedTable) => {
-            match relation.kind {
-                RelationKind::View => Lens::Undeclared("view"),
-                RelationKind::MaterializedView => Lens::Undeclared("materialized view"),
-                RelationKind::ForeignTable => Lens::Undeclared("foreign table"),
-                _ => return Ok(None),
-            }
-        }
-        (_, Some(column)) => Lens::Scoped(tenant_column(relation, column, &path)?),
+        (None, _) if !is_table(relation) => match relation.kind {
+            RelationKind::View => Lens::Undeclared("view"),
+            RelationKind::MaterializedView => Lens::Undeclared("materialized view"),
+            RelationKind::ForeignTable => Lens::Undeclared("foreign table"),
+            _ => return Ok(None),
+        },
+        // A sequence has no rows of anybody.
+        (_, _) if relation.kind == RelationKind::Sequence => return Ok(None),
+        (_, Some(column)) => Lens::Scoped(tenant_column(catalog, relation, column, &path)?),
         (Some(TableKind::Scoped), None) => {
             let message = "is to be scoped, but has no tenant column; name it with `column`".to_owned();
             return Err(vec![Diagnostic { path, message }]);
@@ -222,6 +262,10 @@ fn compile_relation(policy: &Policy, relation: &Relation) -> Result<Option<Relat
     }))
 }
 
+pub(in crate::guard) fn is_table(relation: &Relation) -> bool {
+    matches!(relation.kind, RelationKind::Table | RelationKind::PartitionedTable)
+}
+
 /// Finds the keys through which a client could learn of other tenants' values, where the policy refuses them.
 fn refuse_key_oracles(policy: &Policy, relations: &mut HashMap<QualifiedName, RelationRule>) {
     let target = |reference: &Reference| match relations
@@ -230,7 +274,7 @@ fn refuse_key_oracles(policy: &Policy, relations: &mut HashMap<QualifiedName, Re
     {
         Some(Lens::Scoped(column)) => Target::Scoped(&column.name),
         Some(Lens::Shared) => Target::Shared,
-        Some(Lens::Undeclared(_)) | None => Target::Unreachable,
+        Some(Lens::View(_) | Lens::Undeclared(_)) | None => Target::Unreachable,
     };
     let refuses =
         |name: &QualifiedName| policy.tables.get(name).is_some_and(|rule| rule.key_oracles == KeyOracles::Refuse);
@@ -248,7 +292,12 @@ fn refuse_key_oracles(policy: &Policy, relations: &mut HashMap<QualifiedName, Re
     }
 }
 
-fn tenant_column(relation: &Relation, column: &str, path: &str) -> Result<TenantColumn, Vec<Diagnostic>> {
+fn tenant_column(
+    catalog: &Catalog,
+    relation: &Relation,
+    column: &str,
+    path: &str,
+) -> Result<TenantColumn, Vec<Diagnostic>> {
     let diagnostic = |message: String| vec![Diagnostic { path: format!("{path}.column"), message }];
     let Some(found) = relation.column(column) else {
         return Err(diagnostic(format!("there is no column \"{column}\" in {}", relation.qualified_name())));
@@ -256,13 +305,16 @@ fn tenant_column(relation: &Relation, column: &str, path: &str) -> Result<Tenant
     if found.generated {
         return Err(diagnostic(format!("\"{column}\" is a generated column and cannot be the tenant column")));
     }
+    if found.identity.is_some() {
+        return Err(diagnostic(format!("\"{column}\" is an identity column and cannot be the tenant column")));
+    }
     if found.nondeterministic_collation {
         return Err(diagnostic(format!("\"{column}\" has a nondeterministic collation: two tenants could be equal")));
     }
-    let column_type = (found.type_schema == "pg_catalog").then(|| TenantType::parse(&found.type_name)).flatten();
-    let Some(column_type) = column_type else {
+    let Some(column_type) = TenantType::of_column(found, catalog) else {
         let message = format!(
-            "\"{column}\" is of type {}.{}; a tenant column is text, varchar, uuid, smallint, integer or bigint",
+            "\"{column}\" is of type {}.{}; a tenant column is text, varchar, uuid, smallint, integer, bigint, a domain over \
+             one of these, or an enum",
             found.type_schema, found.type_name
         );
         return Err(diagnostic(message));
@@ -273,6 +325,9 @@ fn tenant_column(relation: &Relation, column: &str, path: &str) -> Result<Tenant
 fn read_only(declared: Option<TableKind>, rule: Option<&TableRule>, relation: &Relation) -> Option<String> {
     if declared == Some(TableKind::Shared) {
         return Some("it is shared by all tenants and declared as read-only".to_owned());
+    }
+    if declared == Some(TableKind::Scoped) && !is_table(relation) {
+        return Some("it is no table, but declared as scoped".to_owned());
     }
     if let Some(name) = relation.rules.first() {
         return Some(format!("rule \"{name}\" would rewrite the statement behind Partywall"));

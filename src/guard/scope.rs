@@ -121,6 +121,10 @@ impl Entry {
         self.columns.as_ref()?.iter().find(|column| column.name == name)
     }
 
+    pub(in crate::guard) fn is_target(&self) -> bool {
+        matches!(self.protection, Protection::Target { .. })
+    }
+
     /// The entry under an alias with or without a list of column names, as `AS t (a, b)` renames the first ones.
     pub(in crate::guard) fn aliased(mut self, name: String, columns: &[String]) -> Self {
         self.name = Some(name.clone());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlparser::ast::Statement as Tree;
 
 use crate::guard::decision::{CopyIn, Decision, Facts, Forward, GuardedSql, StatementClass, StatementFacts};
+use crate::guard::expand::{self, Expanded};
 use crate::guard::from::not_allowed;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::Ruleset;
@@ -19,26 +20,61 @@ use crate::sql::{
 
 /// Decides one text of SQL for one identity.
 pub fn decide(ruleset: &Ruleset, request: &Request<'_>) -> Decision {
-    with_script(request.sql, request.limits, |read| match read {
-        Ok(script) => decide_script(ruleset, request, script),
-        Err(error) => Decision::Reject { rejection: read_error(error), facts: Facts::default() },
-    })
+    let round = |request: &Request<'_>| {
+        with_script(request.sql, request.limits, |read| match read {
+            Ok(script) => decide_script(ruleset, request, script),
+            Err(error) => Round::refused(read_error(error), Facts::default()),
+        })
+    };
+    let mut expanded = match round(request) {
+        Round::Decided(decision) => return decision,
+        Round::Expanded(expanded) => expanded,
+    };
+    let limits = expand::limits(request.limits);
+    for _ in 1..expand::ROUNDS_MAX {
+        match round(&Request { sql: &expanded.text, limits: &limits, ..*request }) {
+            Round::Decided(decision) => return expanded.decided(decision),
+            Round::Expanded(next) => expanded = expanded.then(next),
+        }
+    }
+    expanded.decided(Decision::Reject { rejection: expand::too_large(), facts: Facts::default() })
 }
 
-fn decide_script(ruleset: &Ruleset, request: &Request<'_>, script: &Script<'_>) -> Decision {
+/// What comes of reading a text once.
+enum Round {
+    Decided(Decision),
+    /// The text that is to be decided instead.
+    Expanded(Expanded),
+}
+
+impl Round {
+    fn refused(rejection: Rejection, facts: Facts) -> Self {
+        Self::Decided(Decision::Reject { rejection, facts })
+    }
+}
+
+fn decide_script(ruleset: &Ruleset, request: &Request<'_>, script: &Script<'_>) -> Round {
     let mut facts = Facts { statements: Vec::new(), normalized: normalize(&script.tokens) };
     let mut walk = Walk::new(ruleset, request, &script.tokens);
     let outcome = several(request, script)
         .and_then(|()| parameter_types(request))
         .and_then(|()| operators(ruleset, script))
         .and_then(|()| statements(&mut walk, script, &mut facts));
+    if walk.has_substitutions() {
+        // What else was decided, a refusal too, holds only once the views are in their places.
+        return match Expanded::of(&walk, facts) {
+            Ok(expanded) => Round::Expanded(expanded),
+            Err(rejection) => Round::refused(rejection, Facts::default()),
+        };
+    }
     match outcome.and_then(|copy_in| Ok((emitted(&walk)?, copy_in))) {
         Ok(((emitted, sql), copy_in)) => {
             let facts = Arc::new(facts);
             let template = template(&walk, script, &emitted, &copy_in, &facts).map(Arc::new);
-            Decision::Forward(Forward { sql, facts, parameter_checks: walk.checks, copy_in, template })
+            let parameter_checks = walk.checks;
+            Round::Decided(Decision::Forward(Forward { sql, facts, parameter_checks, copy_in, template }))
         }
-        Err(rejection) => Decision::Reject { rejection, facts },
+        Err(rejection) => Round::refused(rejection, facts),
     }
 }
 
@@ -70,7 +106,7 @@ fn parameter_types(request: &Request<'_>) -> Outcome<()> {
 }
 
 /// Operators that somebody has defined anew could be meant by any use of the symbol.
-fn operators(ruleset: &Ruleset, script: &Script<'_>) -> Outcome<()> {
+pub(in crate::guard) fn operators(ruleset: &Ruleset, script: &Script<'_>) -> Outcome<()> {
     let tokens = &script.tokens;
     for at in 0..tokens.len() {
         if let Some(symbol) = meant_by_word(tokens, at).iter().find(|symbol| ruleset.operator_is_redefined(symbol)) {
@@ -244,7 +280,7 @@ fn emitted(walk: &Walk<'_>) -> Outcome<(Emitted, GuardedSql)> {
     Ok((emitted, sql))
 }
 
-fn read_error(error: ReadError) -> Rejection {
+pub(in crate::guard) fn read_error(error: ReadError) -> Rejection {
     let code = match error.kind {
         ReadErrorKind::Token => Code::InvalidToken,
         ReadErrorKind::Grammar | ReadErrorKind::Forbidden => Code::NotParsed,

@@ -1,12 +1,16 @@
 //! The tenant's identifier as SQL: a typed literal and the predicate that keeps a relation to one tenant's rows.
 
+use std::borrow::Cow;
+
+use crate::catalog::{Catalog, Column, QualifiedName, TypeKind};
 use crate::guard::decision::TenantValue;
 use crate::guard::ruleset::TenantColumn;
+use crate::guard::walk::quote_name;
 use crate::sql::{quote_identifier, quote_literal};
 use crate::tenant::TenantId;
 
 /// The type of a tenant column, by the catalogue's internal name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::guard) enum TenantType {
     Text,
     Varchar,
@@ -14,10 +18,29 @@ pub(in crate::guard) enum TenantType {
     Int2,
     Int4,
     Int8,
+    Enum { name: QualifiedName, labels: Vec<String> },
 }
 
 impl TenantType {
-    pub(in crate::guard) fn parse(type_name: &str) -> Option<Self> {
+    /// A domain is read as what it is made of: the server compares it so, and its CHECK runs on no row.
+    pub(in crate::guard) fn of_column(column: &Column, catalog: &Catalog) -> Option<Self> {
+        if column.type_schema == "pg_catalog" {
+            return Self::parse(&column.type_name);
+        }
+        let named =
+            |schema: &str, name: &str| catalog.types.iter().find(|entry| entry.schema == schema && entry.name == name);
+        let mut found = named(&column.type_schema, &column.type_name)?;
+        if let (TypeKind::Domain, Some(base)) = (found.kind, &found.base) {
+            if base.schema == "pg_catalog" {
+                return Self::parse(&base.name);
+            }
+            found = named(&base.schema, &base.name)?;
+        }
+        let name = QualifiedName::new(&found.schema, &found.name);
+        (found.kind == TypeKind::Enum).then(|| Self::Enum { name, labels: found.labels.clone() })
+    }
+
+    fn parse(type_name: &str) -> Option<Self> {
         Some(match type_name {
             "text" => Self::Text,
             "varchar" => Self::Varchar,
@@ -29,24 +52,38 @@ impl TenantType {
         })
     }
 
-    fn sql(self) -> &'static str {
-        match self {
+    fn sql(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             // `varchar` has no operators of its own: the comparison is that of `text`.
             Self::Text | Self::Varchar => "pg_catalog.text",
             Self::Uuid => "pg_catalog.uuid",
             Self::Int2 => "pg_catalog.int2",
             Self::Int4 => "pg_catalog.int4",
             Self::Int8 => "pg_catalog.int8",
+            Self::Enum { name, .. } => return Cow::Owned(quote_name(name)),
+        })
+    }
+
+    /// Some value of this type.
+    pub(in crate::guard) fn any_value(&self) -> TenantValue {
+        match self {
+            Self::Enum { labels, .. } => TenantValue::Text(labels.first().cloned().unwrap_or_default()),
+            Self::Text | Self::Varchar => TenantValue::Text(String::new()),
+            Self::Uuid => TenantValue::Uuid([0; 16]),
+            Self::Int2 | Self::Int4 | Self::Int8 => TenantValue::Integer(0),
         }
     }
 
     /// The identifier as a value of this type; `None`: no row of such a column can be the tenant's.
     ///
     /// Strict: another spelling of the same number or UUID in the policy is not this tenant.
-    pub(in crate::guard) fn value(self, tenant: &TenantId) -> Option<TenantValue> {
+    pub(in crate::guard) fn value(&self, tenant: &TenantId) -> Option<TenantValue> {
         let text = tenant.as_str();
         match self {
             Self::Text | Self::Varchar => Some(TenantValue::Text(text.to_owned())),
+            Self::Enum { labels, .. } => {
+                labels.iter().any(|label| label == text).then(|| TenantValue::Text(text.to_owned()))
+            }
             Self::Uuid => parse_uuid(text).map(TenantValue::Uuid),
             Self::Int2 => integer(text, i16::MIN.into(), i16::MAX.into()),
             Self::Int4 => integer(text, i32::MIN.into(), i32::MAX.into()),

@@ -6,7 +6,7 @@ use crate::catalog::QualifiedName;
 use crate::guard::from::not_allowed;
 use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
-use crate::guard::walk::{Outcome, Walk};
+use crate::guard::walk::{Origin, Outcome, Walk};
 
 /// Types of `pg_catalog` by name, beside those of the grammar. Not `regclass` and its like: they look names up.
 const BUILT_IN: &[&str] = &[
@@ -80,7 +80,10 @@ impl Walk<'_> {
             DataType::Custom(name, _) => {
                 let parts = self.name_parts(name)?;
                 let known = match parts.as_slice() {
-                    [name] => BUILT_IN.contains(&name.as_str()) || self.ruleset.type_on_path(name).is_some(),
+                    [name] => {
+                        BUILT_IN.contains(&name.as_str())
+                            || (self.origin == Origin::Client && self.ruleset.type_on_path(name).is_some())
+                    }
                     [schema, name] if schema == "pg_catalog" => BUILT_IN.contains(&name.as_str()),
                     [schema, name] => self.ruleset.type_kind(&QualifiedName::new(schema, name)).is_some(),
                     _ => return Err(not_allowed("a type's name with a database")),

@@ -16,6 +16,7 @@ use crate::guard::decision::GuardedSql;
 use crate::guard::query::item_expression;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, Ruleset, TenantColumn};
+use crate::guard::view::View;
 use crate::guard::walk::Outcome;
 use crate::sql::{Body, ReadErrorKind, Script, TextLimits, ident_value, with_script};
 use crate::tenant::TenantId;
@@ -60,7 +61,9 @@ fn verify_copy(
             match &rule.lens {
                 Lens::Scoped(column) if last.as_ref() == Some(&column.name) => Ok(()),
                 Lens::Shared => Ok(()),
-                Lens::Scoped(_) | Lens::Undeclared(_) => Err(disagree("COPY without the tenant column")),
+                Lens::Scoped(_) | Lens::View(_) | Lens::Undeclared(_) => {
+                    Err(disagree("COPY without the tenant column"))
+                }
             }
         }
         _ => Err(disagree("a form of COPY")),
@@ -122,9 +125,12 @@ impl Visitor for Check<'_> {
             [schema, _] if schema == "pg_catalog" => ControlFlow::Continue(()),
             [schema, relation] => {
                 match self.ruleset.relation(&QualifiedName::new(schema, relation)).map(|rule| &rule.lens) {
-                    Some(Lens::Scoped(_)) => self.reached += 1,
+                    // A view only as the target of a write, which is accounted for.
+                    Some(Lens::Scoped(_) | Lens::View(View { target: Ok(_), .. })) => self.reached += 1,
                     Some(Lens::Shared) => {}
-                    Some(Lens::Undeclared(_)) | None => return self.fail("a relation that is not in reach"),
+                    Some(Lens::View(_) | Lens::Undeclared(_)) | None => {
+                        return self.fail("a relation that is not in reach");
+                    }
                 }
                 ControlFlow::Continue(())
             }
@@ -155,7 +161,7 @@ impl Visitor for Check<'_> {
             },
             Tree::Insert(insert) => match &insert.table {
                 TableObject::TableName(name) => {
-                    self.scoped(name).is_some_and(|column| self.gives_tenant(insert, column))
+                    self.target(name).is_some_and(|column| self.gives_tenant(insert, column))
                 }
                 _ => false,
             },
@@ -177,8 +183,14 @@ impl Check<'_> {
         let [schema, relation] = parts.as_slice() else { return None };
         match &self.ruleset.relation(&QualifiedName::new(schema, relation))?.lens {
             Lens::Scoped(column) => Some(column),
-            Lens::Shared | Lens::Undeclared(_) => None,
+            Lens::Shared | Lens::View(_) | Lens::Undeclared(_) => None,
         }
+    }
+
+    fn target(&self, name: &ObjectName) -> Option<&TenantColumn> {
+        let parts: Vec<String> = name.0.iter().filter_map(|part| part.as_ident()).map(ident_value).collect();
+        let [schema, relation] = parts.as_slice() else { return None };
+        self.ruleset.relation(&QualifiedName::new(schema, relation))?.target_column()
     }
 
     /// `SELECT <columns> FROM schema.table WHERE column OPERATOR(pg_catalog.=) '<tenant>'::… [OFFSET 0]`, and no more.
@@ -214,7 +226,7 @@ impl Check<'_> {
 
     fn is_restricted(&self, target: &TableWithJoins, selection: Option<&Expr>) -> bool {
         let TableFactor::Table { name, alias, args: None, .. } = &target.relation else { return false };
-        let Some(column) = self.scoped(name) else { return false };
+        let Some(column) = self.target(name) else { return false };
         let visible = alias.as_ref().map(|alias| ident_value(&alias.name)).or_else(|| last(name));
         let first = match selection {
             Some(Expr::BinaryOp { left, op: BinaryOperator::And, right })

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
-use crate::catalog::QualifiedName;
+use crate::catalog::{QualifiedName, RelationKind};
 use crate::guard::Request;
 use crate::guard::decision::{Access, LensKind, ObjectAccess, ParameterCheck, TenantValue};
 use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
-use crate::guard::ruleset::{RelationRule, Ruleset, TenantColumn};
+use crate::guard::ruleset::{Lens, RelationRule, Ruleset, TenantColumn};
 use crate::guard::scope::{Level, OutputColumn};
 use crate::guard::tenant_column;
 use crate::sql::{Edits, EmitError, Emitted, TokenKind, Tokens, emit, quote_identifier};
@@ -20,6 +20,7 @@ pub(in crate::guard) struct Walk<'a> {
     pub(in crate::guard) ruleset: &'a Ruleset,
     pub(in crate::guard) request: &'a Request<'a>,
     pub(in crate::guard) tokens: &'a Tokens<'a>,
+    pub(in crate::guard) origin: Origin,
     pub(in crate::guard) levels: Vec<Level>,
     pub(in crate::guard) ctes: Vec<CteEntry>,
     pub(in crate::guard) checks: Vec<ParameterCheck>,
@@ -44,7 +45,17 @@ pub(in crate::guard) struct Walk<'a> {
     pub(in crate::guard) writes: bool,
     /// Tokens of literals that stand as values in expressions.
     pub(in crate::guard) values: Vec<usize>,
+    /// What has to be put in place before the text can be decided: tokens, and the text that stands for them.
+    substitutions: BTreeMap<usize, (Range<usize>, String)>,
     edits: Vec<Edit>,
+}
+
+/// Where a text comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::guard) enum Origin {
+    Client,
+    /// The catalogue's, read with nothing but `pg_catalog` on the search path and for no tenant in particular.
+    Definition,
 }
 
 enum Edit {
@@ -114,6 +125,7 @@ impl<'a> Walk<'a> {
             ruleset,
             request,
             tokens,
+            origin: Origin::Client,
             levels: Vec::new(),
             ctes: Vec::new(),
             checks: Vec::new(),
@@ -132,6 +144,7 @@ impl<'a> Walk<'a> {
             joined: None,
             writes: false,
             values: Vec::new(),
+            substitutions: BTreeMap::new(),
             edits: Vec::new(),
         }
     }
@@ -164,12 +177,37 @@ impl<'a> Walk<'a> {
         emit(self.tokens, &edits)
     }
 
+    /// Puts a text in the place of tokens before anything is decided.
+    pub(in crate::guard) fn substitute(&mut self, tokens: Range<usize>, text: impl Into<String>) {
+        self.substitutions.insert(tokens.start, (tokens, text.into()));
+    }
+
+    pub(in crate::guard) fn has_substitutions(&self) -> bool {
+        !self.substitutions.is_empty()
+    }
+
+    pub(in crate::guard) fn substituted_bytes(&self) -> usize {
+        self.substitutions.values().map(|(_, text)| text.len()).sum()
+    }
+
+    /// The text with its substitutions, and nothing else changed.
+    pub(in crate::guard) fn emit_substituted(&self) -> Result<Emitted, EmitError> {
+        let mut edits = Edits::default();
+        for (tokens, text) in self.substitutions.values() {
+            edits.replace(tokens.clone(), text.as_str());
+        }
+        emit(self.tokens, &edits)
+    }
+
     pub(in crate::guard) fn position(&self, token: usize) -> Option<u32> {
         Some(self.tokens.position(token))
     }
 
     /// The tenant's identifier in a column's type.
     pub(in crate::guard) fn tenant_value(&self, rule: &RelationRule, column: &TenantColumn) -> Outcome<TenantValue> {
+        if self.origin == Origin::Definition {
+            return Ok(column.column_type.any_value());
+        }
         let Some(tenant) = &self.request.identity.tenant else {
             let message = format!("relation \"{}\" needs a tenant, and this session has none", rule.relation.name);
             return Err(Rejection::new(Code::NoTenant, message)
@@ -206,7 +244,11 @@ impl<'a> Walk<'a> {
 
     /// Notes that a column of a relation is reached.
     pub(in crate::guard) fn record_column(&mut self, relation: &QualifiedName, column: &str) {
-        let class = self.ruleset.relation(relation).and_then(|rule| rule.sensitive.get(column)).copied();
+        let rule = self.ruleset.relation(relation);
+        let class = rule.and_then(|rule| rule.sensitive.get(column)).copied();
+        if let Some((table, column)) = rule.and_then(|rule| rule.behind(column)) {
+            self.record_column(table, column);
+        }
         if let Some(object) = self.objects.get_mut(relation) {
             object.columns.insert(column.to_owned());
             if let Some(class) = class {
@@ -241,9 +283,14 @@ pub(in crate::guard) fn quote_name(name: &QualifiedName) -> String {
 
 /// The columns of a table, as a FROM clause shows them.
 pub(in crate::guard) fn table_columns(rule: &RelationRule, ruleset: &Ruleset) -> Vec<OutputColumn> {
+    if let Lens::View(view) = &rule.lens {
+        return view.columns.clone();
+    }
     let columns = rule.relation.columns.iter();
+    // A view that is declared as scoped may compute its columns, for any row that a condition meets.
+    let total = rule.relation.kind != RelationKind::View;
     columns
-        .map(|column| OutputColumn { name: column.name.clone(), kind: Kind::of_column(column, ruleset), total: true })
+        .map(|column| OutputColumn { name: column.name.clone(), kind: Kind::of_column(column, ruleset), total })
         .collect()
 }
 

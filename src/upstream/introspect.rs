@@ -91,7 +91,8 @@ SELECT json_build_object(
                     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.attnum
                     WHERE u.place <= i.indnkeyatts), '[]'),
                 'has_expressions', i.indexprs IS NOT NULL,
-                'partial', i.indpred IS NOT NULL) AS object
+                'partial', i.indpred IS NOT NULL,
+                'deferrable', coalesce(k.condeferrable, false)) AS object
             FROM pg_index i
             JOIN pg_class ic ON ic.oid = i.indexrelid
             LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x')
@@ -100,6 +101,7 @@ SELECT json_build_object(
             SELECT k.conname, json_build_object(
                 'name', k.conname,
                 'kind', 'foreign',
+                'deferrable', k.condeferrable,
                 'columns', (
                     SELECT json_agg(a.attname ORDER BY u.place)
                     FROM unnest(k.conkey) WITH ORDINALITY u (attnum, place)
@@ -125,6 +127,8 @@ SELECT json_build_object(
         JOIN pg_namespace pn ON pn.oid = p.relnamespace
         WHERE h.inhrelid = c.oid), '[]'),
     'definition', CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
+    'security_barrier', coalesce((
+        SELECT o.option_value::bool FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'security_barrier'), false),
     'rules', coalesce((
         SELECT json_agg(w.rulename ORDER BY w.rulename COLLATE "C") FROM pg_rewrite w
         WHERE w.ev_class = c.oid AND w.rulename <> '_RETURN'), '[]'),
@@ -175,6 +179,15 @@ SELECT json_build_object(
     'schema', n.nspname,
     'name', t.typname,
     'kind', CASE t.typtype WHEN 'b' THEN 'base' WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'c' THEN 'composite' ELSE 'range' END,
+    'base', CASE t.typtype WHEN 'd' THEN (
+        WITH RECURSIVE under AS (
+            SELECT t.typbasetype AS oid
+            UNION ALL SELECT u.typbasetype FROM under JOIN pg_type u ON u.oid = under.oid WHERE u.typtype = 'd')
+        SELECT json_build_object('schema', bn.nspname, 'name', b.typname)
+        FROM under JOIN pg_type b ON b.oid = under.oid JOIN pg_namespace bn ON bn.oid = b.typnamespace
+        WHERE b.typtype <> 'd') END,
+    'labels', coalesce((
+        SELECT json_agg(l.enumlabel ORDER BY l.enumsortorder) FROM pg_enum l WHERE l.enumtypid = t.oid), '[]'),
     'extension', e.extname)
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace
@@ -210,6 +223,7 @@ WITH class AS (
     UNION ALL SELECT 12, oid::int8, xmin FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_(temp|toast_temp)'
     UNION ALL SELECT 13, oid::int8, xmin FROM pg_catalog.pg_extension
     UNION ALL SELECT 14, oid::int8, xmin FROM pg_catalog.pg_collation WHERE oid >= 16384
+    UNION ALL SELECT 15, oid::int8, xmin FROM pg_catalog.pg_enum WHERE oid >= 16384
 )
 SELECT pg_catalog.concat_ws('-', pg_catalog.count(*),
     pg_catalog.sum(pg_catalog.hashint8extended(object, kind)::numeric),

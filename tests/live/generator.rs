@@ -288,6 +288,105 @@ const TABLES: &[Table] = &[
     },
 ];
 
+/// Views stand wherever a table can. What they compute fails on the rows of others as soon as it is looked at.
+const VIEWS: &[Table] = &[
+    Table {
+        name: "open_invoices",
+        columns: &[
+            c("client_id", Text),
+            c("id", Int),
+            c("project_id", Int),
+            c("number", Text),
+            c("total", Num),
+            c("paid", Bool),
+            c("issued_on", Date),
+            c("due_at", Time),
+            t("note", Text, Trap::Number),
+            t("meta", Json, Trap::Object),
+        ],
+        key: &[],
+    },
+    Table {
+        name: "line_texts",
+        columns: &[
+            c("invoice_id", Int),
+            c("line", Int),
+            c("owner", Text),
+            t("\"Text\"", Text, Trap::Pattern),
+            c("doubled", Int),
+            t("discount", Int, Trap::Divisor),
+        ],
+        key: &[],
+    },
+    Table {
+        name: "open_numbers",
+        columns: &[c("id", Int), c("number", Text), c("client_id", Text), c("total", Num)],
+        key: &[],
+    },
+    Table {
+        name: "red_tags",
+        columns: &[
+            c("client_id", Text),
+            t("label", Text, Trap::Pattern),
+            c("color", Text),
+            t("weights", Ints, Trap::Pair),
+        ],
+        key: &[],
+    },
+    Table {
+        name: "parsed_intake",
+        columns: &[
+            c("id", Int),
+            c("kind", Text),
+            c("number", Int),
+            t("pattern", Text, Trap::Pattern),
+            t("divisor", Int, Trap::Divisor),
+            t("arr", Ints, Trap::Pair),
+        ],
+        key: &[],
+    },
+    Table {
+        name: "matching_readings",
+        columns: &[c("id", Int), c("client_id", Text), t("raw", Text, Trap::Number), t("divisor", Int, Trap::Divisor)],
+        key: &[],
+    },
+    Table {
+        name: "project_sums",
+        columns: &[c("id", Int), c("name", Text), c("status", Status), c("invoices", Int), c("total", Num)],
+        key: &[],
+    },
+    Table { name: "named_things", columns: &[c("kind", Text), c("id", Int), c("name", Text)], key: &[] },
+    Table {
+        name: "ranked_readings",
+        columns: &[c("id", Int), t("raw", Text, Trap::Number), c("place", Int), t("top", Int, Trap::Divisor)],
+        key: &[],
+    },
+    Table {
+        name: "noted_invoices",
+        columns: &[c("id", Int), c("client_id", Text), t("note", Text, Trap::Number), c("total", Num)],
+        key: &[],
+    },
+    Table { name: "open_sums", columns: &[c("project_id", Int), c("name", Text), c("total", Num)], key: &[] },
+    Table { name: "project_paths", columns: &[c("id", Int), c("name", Text), c("depth", Int)], key: &[] },
+    Table { name: "merged_lines", columns: &[c("invoice_id", Int), c("line", Int), c("number", Text)], key: &[] },
+    Table {
+        name: "latest_events",
+        columns: &[c("kind", Text), c("id", Int), c("at", Time), t("payload", Json, Trap::Object)],
+        key: &[],
+    },
+    Table { name: "countries_in_use", columns: &[c("code", Text), c("name", Text)], key: &[] },
+    Table {
+        name: "client_totals",
+        columns: &[c("client_id", Text), c("invoices", Int), t("note", Text, Trap::Number)],
+        key: &[],
+    },
+    Table {
+        name: "declared_readings",
+        columns: &[c("id", Int), c("client_id", Text), c("number", Int), t("pattern", Text, Trap::Pattern)],
+        key: &[],
+    },
+];
+
 #[derive(Debug, Clone)]
 struct Column {
     /// As it is written to refer to it.
@@ -896,6 +995,8 @@ impl Generator {
             let names = ["intake", "readings", "invoices", "projects"];
             let name = *self.random.pick(&names);
             TABLES.iter().find(|table| table.name == name).unwrap()
+        } else if self.random.chance(25) {
+            self.random.pick(VIEWS)
         } else {
             self.random.pick(TABLES)
         };
@@ -1259,7 +1360,8 @@ impl Generator {
     fn insert(&mut self) -> String {
         let n = self.random.below(14);
         let returning = self.returning_for_insert();
-        match self.random.below(12) {
+        match self.random.below(15) {
+            12..15 => self.insert_through_a_view(n),
             0 => format!("INSERT INTO tags (client_id, label, color) VALUES ('{TENANT}', 'Web {n}', 'x'){returning}"),
             1 => format!(
                 "INSERT INTO tags (label, color) VALUES ('Web {n}', 'x'), ('Web {}', NULL) ON CONFLICT (client_id, label) DO UPDATE SET color = EXCLUDED.color || coalesce(tags.color, '') WHERE {}{returning}",
@@ -1318,6 +1420,26 @@ impl Generator {
         }
     }
 
+    fn insert_through_a_view(&mut self, n: usize) -> String {
+        match self.random.below(3) {
+            0 => format!(
+                "INSERT INTO red_tags (label, color) VALUES ('Web {n}', '{}'), ('New {n}', 'red'){}",
+                self.random.pick(&["red", "red", "blue"]),
+                self.random.pick(&[
+                    "",
+                    " RETURNING *",
+                    " ON CONFLICT (client_id, label) DO NOTHING RETURNING label",
+                    " ON CONFLICT (label, client_id) DO UPDATE SET weights = EXCLUDED.weights WHERE 'abc' ~ red_tags.label",
+                ])
+            ),
+            1 => format!("INSERT INTO open_numbers VALUES ({}, 'N-{n}', '{TENANT}') RETURNING *", n + 60),
+            _ => format!(
+                "INSERT INTO line_texts (invoice_id, line, \"Text\") SELECT id, 70 + {n}, number FROM open_invoices WHERE {} RETURNING owner, doubled",
+                self.random.pick(&["true", "note::int > 3", "meta ->> 'n' IS NOT NULL", "id = 5"])
+            ),
+        }
+    }
+
     fn returning_for_insert(&mut self) -> String {
         (*self.random.pick(&[
             "",
@@ -1331,7 +1453,7 @@ impl Generator {
     }
 
     fn base_table_named(&mut self, name: &str) -> (String, Scope) {
-        let table = TABLES.iter().find(|table| table.name == name).unwrap();
+        let table = TABLES.iter().chain(VIEWS).find(|table| table.name == name).unwrap();
         let alias = self.alias("t");
         let mut scope = Scope { single: true, rows: vec![alias.clone()], ..Scope::default() };
         for (column, ty, trap) in table.columns {
@@ -1358,6 +1480,10 @@ impl Generator {
             ("documents", &[("title", Text)]),
             ("stamped", &[("body", Text)]),
             ("clients", &[("since", Date)]),
+            ("open_invoices", &[("note", Text), ("paid", Bool), ("issued_on", Date)]),
+            ("line_texts", &[("\"Text\"", Text), ("discount", Int)]),
+            ("open_numbers", &[("number", Text)]),
+            ("red_tags", &[("color", Text), ("weights", Ints)]),
         ];
         let (table, columns) = *self.random.pick(targets);
         let (target, scope) = self.base_table_named(table);
@@ -1369,7 +1495,7 @@ impl Generator {
             // What a CASE yields of constants alone is text to PostgreSQL, not the column's type: say it.
             assignments.push(format!("{column} = {value}"));
         }
-        if self.random.chance(6) && table != "clients" {
+        if self.random.chance(6) && !["clients", "line_texts"].contains(&table) {
             assignments.push(format!("client_id = '{TENANT}'"));
         }
         let mut sql = format!("UPDATE {target} SET {}", assignments.join(", "));
@@ -1393,6 +1519,10 @@ impl Generator {
             "measures",
             "documents",
             "stamped",
+            "open_invoices",
+            "line_texts",
+            "open_numbers",
+            "red_tags",
         ];
         let table = *self.random.pick(&tables);
         let (target, scope) = self.base_table_named(table);
@@ -1406,15 +1536,17 @@ impl Generator {
     /// A second table that matches each row of the target at most once.
     fn second_table(&mut self, alias: &str, mut scope: Scope, table: &str) -> (Option<(String, String)>, Scope) {
         let link = match table {
-            "invoices" | "time_entries" => "project_id",
-            "invoice_lines" => "invoice_id",
-            "projects" | "intake" | "readings" | "drafts" | "stamped" | "documents" => "id",
+            "invoices" | "time_entries" | "open_invoices" => "project_id",
+            "invoice_lines" | "line_texts" => "invoice_id",
+            "projects" | "intake" | "readings" | "drafts" | "stamped" | "documents" | "open_numbers" => "id",
             _ => return (None, scope),
         };
         if !self.random.chance(40) {
             return (None, scope);
         }
-        let other = *self.random.pick(&["projects", "intake", "invoices", "readings"]);
+        let others =
+            ["projects", "intake", "invoices", "readings", "parsed_intake", "project_sums", "matching_readings"];
+        let other = *self.random.pick(&others);
         let (from, second) = self.base_table_named(other);
         let on = format!("{}.id = {alias}.{link}", second.rows[0]);
         scope.columns.extend(second.columns);

@@ -58,7 +58,7 @@ impl Worlds {
         };
         for world in WORLDS {
             copy("agency", world);
-            postgres.psql_in(world, &(rows_of(world) + "ANALYZE;")).unwrap();
+            postgres.psql_in(world, &(rows_of(world) + "REFRESH MATERIALIZED VIEW client_totals; ANALYZE;")).unwrap();
             if world == "alone" {
                 postgres.psql_in(world, DEFAULTS).unwrap();
             }

@@ -138,7 +138,7 @@ fn every_relation_has_a_standing() {
             ("old", Standing::Hidden),
             ("loose", Standing::Unclassified),
             ("log", Standing::Scoped { column: "tenant_id".to_owned() }),
-            ("report", Standing::Undeclared),
+            ("report", Standing::Undeclared { reason: None }),
         ]
     );
     assert_eq!(surveyed[4].untrusted_triggers, ["notify"]);

@@ -18,6 +18,7 @@ mod frames;
 mod grade;
 mod handshake;
 mod policy;
+mod ruleset;
 mod session;
 mod sql;
 mod templates;

@@ -286,3 +286,55 @@ CREATE TABLE a_table_whose_name_is_exactly_as_long_as_postgresql_lets_it_be_ (
     id integer NOT NULL,
     PRIMARY KEY (client_id, id)
 );
+
+-- Views that can be expanded, of every kind.
+CREATE VIEW open_invoices AS SELECT * FROM invoices WHERE NOT paid;
+CREATE VIEW line_texts AS
+    SELECT invoice_id, line, client_id AS owner, description AS "Text", quantity * 2 AS doubled, discount
+    FROM invoice_lines WHERE line > 0;
+CREATE VIEW open_numbers AS SELECT id, number, client_id, total FROM open_invoices WHERE id > 2;
+CREATE VIEW red_tags AS SELECT * FROM tags WHERE color = 'red' WITH CHECK OPTION;
+CREATE VIEW parsed_intake AS SELECT id, kind, raw::integer AS number, pattern, divisor, arr FROM intake;
+CREATE VIEW matching_readings AS SELECT id, client_id, raw, divisor FROM readings WHERE 'abc' ~ pattern;
+CREATE VIEW project_sums AS
+    SELECT p.id, p.name, p.status, count(i.id) AS invoices, coalesce(sum(i.total), 0.00) AS total
+    FROM projects p LEFT JOIN invoices i ON i.client_id = p.client_id AND i.project_id = p.id
+    GROUP BY p.client_id, p.id;
+CREATE VIEW named_things AS
+    SELECT 'project' AS kind, id, name FROM projects
+    UNION ALL SELECT 'draft', id, body FROM drafts
+    UNION SELECT 'country', vat::integer, name FROM countries;
+CREATE VIEW ranked_readings AS
+    SELECT id, raw, row_number() OVER (ORDER BY id) AS place, max(divisor) OVER (PARTITION BY kind) AS top FROM readings;
+CREATE VIEW noted_invoices WITH (security_barrier) AS SELECT id, client_id, note, total FROM invoices WHERE note IS NOT NULL;
+CREATE VIEW open_sums AS
+    WITH open AS (SELECT project_id, total FROM open_invoices)
+    SELECT o.project_id, p.name, sum(o.total) AS total FROM open o JOIN project_sums p ON p.id = o.project_id
+    GROUP BY o.project_id, p.name;
+CREATE VIEW project_paths AS
+    WITH RECURSIVE tree AS (
+        SELECT id, parent_id, name, 0 AS depth FROM projects WHERE parent_id IS NULL
+        UNION ALL SELECT p.id, p.parent_id, p.name, t.depth + 1 FROM projects p JOIN tree t ON t.id = p.parent_id)
+    SELECT id, name, depth FROM tree;
+CREATE VIEW merged_lines AS
+    SELECT invoice_id, line, i.number FROM invoice_lines JOIN invoices i USING (client_id)
+    WHERE i.id = invoice_id AND EXISTS (SELECT FROM contacts c WHERE c.client_id = i.client_id);
+CREATE VIEW latest_events AS SELECT DISTINCT ON (kind) kind, id, at, payload FROM events ORDER BY kind, at DESC, id;
+CREATE VIEW countries_in_use WITH (security_invoker) AS
+    SELECT c.code, c.name FROM countries c WHERE c.code IN (SELECT country FROM clients);
+
+-- Views that cannot be expanded: an unlisted function, a hidden table, statistics.
+CREATE VIEW contact_ibans AS SELECT id, iban_of(id) AS iban FROM contacts;
+CREATE VIEW salaries AS SELECT client_id, salary FROM payroll;
+CREATE VIEW sizes AS SELECT relname, reltuples FROM pg_class;
+CREATE VIEW similar_tags AS SELECT label FROM tags WHERE label <<< 'x';
+
+-- A view that is written by a trigger of its own, and one by a rule.
+CREATE VIEW stamped_ids AS SELECT client_id, id, body FROM stamped;
+CREATE TRIGGER stamp_instead INSTEAD OF UPDATE ON stamped_ids FOR EACH ROW EXECUTE FUNCTION stamp();
+CREATE VIEW draft_bodies AS SELECT client_id, id, body FROM drafts;
+CREATE RULE draft_bodies_also AS ON DELETE TO draft_bodies DO INSTEAD DELETE FROM drafts;
+
+-- Declared as scoped.
+CREATE MATERIALIZED VIEW client_totals AS SELECT client_id, count(*) AS invoices, max(note) AS note FROM invoices GROUP BY client_id;
+CREATE VIEW declared_readings AS SELECT id, client_id, raw::integer AS number, pattern FROM readings;

@@ -18,10 +18,10 @@ use crate::sql::clauses::{self, Block, Clauses};
 use crate::sql::{ident_value, token_range};
 
 /// The table that a statement changes.
-struct Target<'a> {
-    rule: &'a RelationRule,
+pub(in crate::guard) struct Target<'a> {
+    pub(in crate::guard) rule: &'a RelationRule,
     /// The name by which columns refer to it.
-    name: String,
+    pub(in crate::guard) name: String,
 }
 
 impl<'a> Walk<'a> {
@@ -51,7 +51,7 @@ impl<'a> Walk<'a> {
         if clauses.from.is_some() == from.is_empty() || clauses.where_.is_some() != selection.is_some() {
             return Err(disagree());
         }
-        let target = self.target(table, Access::Update)?;
+        let target = self.only_target(table, Access::Update)?;
         self.open_target(&target, from)?;
         self.assignments(&target, assignments, clauses.set.clone())?;
         self.restrict(&target, &clauses, selection.as_ref(), from)?;
@@ -87,7 +87,7 @@ impl<'a> Walk<'a> {
         if clauses.using.is_some() == using.is_empty() || clauses.where_.is_some() != selection.is_some() {
             return Err(disagree());
         }
-        let target = self.target(table, Access::Delete)?;
+        let target = self.only_target(table, Access::Delete)?;
         self.open_target(&target, using)?;
         self.restrict(&target, &clauses, selection.as_ref(), using)?;
         self.close_target(returning.as_deref())
@@ -98,7 +98,14 @@ impl<'a> Walk<'a> {
         keyword.and_then(|at| Clauses::read(self.tokens, at, block)).ok_or_else(disagree)
     }
 
-    fn target(&mut self, table: &TableWithJoins, access: Access) -> Outcome<Target<'a>> {
+    fn only_target(&mut self, table: &TableWithJoins, access: Access) -> Outcome<Target<'a>> {
+        match table.joins.as_slice() {
+            [] => self.target(&table.relation, &[access]),
+            _ => Err(not_allowed("this form of target")),
+        }
+    }
+
+    pub(in crate::guard) fn target(&mut self, table: &TableFactor, accesses: &[Access]) -> Outcome<Target<'a>> {
         let TableFactor::Table {
             name,
             alias,
@@ -110,11 +117,11 @@ impl<'a> Walk<'a> {
             json_path: None,
             sample: None,
             index_hints,
-        } = &table.relation
+        } = table
         else {
             return Err(not_allowed("this form of target"));
         };
-        if !with_hints.is_empty() || !partitions.is_empty() || !index_hints.is_empty() || !table.joins.is_empty() {
+        if !with_hints.is_empty() || !partitions.is_empty() || !index_hints.is_empty() {
             return Err(not_allowed("this form of target"));
         }
         let rule = self.target_rule(name)?;
@@ -123,7 +130,9 @@ impl<'a> Walk<'a> {
         let (only, tokens) = self.inheritance(tokens)?;
         let only = if only == Inheritance::Only { "ONLY " } else { "" };
         self.replace(tokens, format!("{only}{}", quote_name(&rule.relation.qualified_name())));
-        self.record_target(rule, access);
+        for access in accesses {
+            self.record_target(rule, *access);
+        }
         let name = match alias {
             Some(alias) if !alias.columns.is_empty() => return Err(not_allowed("column names after a target's alias")),
             Some(alias) => ident_value(&alias.name),
@@ -136,6 +145,12 @@ impl<'a> Walk<'a> {
     /// The level of the target and of what stands beside it, on the stack.
     fn open_target(&mut self, target: &Target<'_>, others: &[TableWithJoins]) -> Outcome<()> {
         self.from(others)?;
+        self.add_target(target);
+        Ok(())
+    }
+
+    /// The target stands first in the level of what stands beside it.
+    pub(in crate::guard) fn add_target(&mut self, target: &Target<'_>) {
         let entry = self.target_entry(target.rule, target.name.clone());
         let this = self.levels.len().saturating_sub(1);
         if let Some(level) = self.levels.last_mut() {
@@ -143,10 +158,9 @@ impl<'a> Walk<'a> {
             lateral.filter(|(level, _)| *level == this).for_each(|(_, at)| *at += 1);
             level.entries.insert(0, entry);
         }
-        Ok(())
     }
 
-    fn close_target(&mut self, returning: Option<&[SelectItem]>) -> Outcome<QueryShape> {
+    pub(in crate::guard) fn close_target(&mut self, returning: Option<&[SelectItem]>) -> Outcome<QueryShape> {
         let columns = match returning {
             Some(items) => self.projection(items)?,
             None => Some(Vec::new()),
@@ -185,7 +199,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The SET list: values are read; the tenant column may only be set to what it is.
-    fn assignments(
+    pub(in crate::guard) fn assignments(
         &mut self,
         target: &Target<'_>,
         assignments: &[Assignment],
@@ -199,8 +213,7 @@ impl<'a> Walk<'a> {
         let mut names = Vec::new();
         for (assignment, piece) in assignments.iter().zip(pieces) {
             let assigned = self.assigned(assignment)?;
-            let is_default = |expression: &Expr| matches!(expression, Expr::Identifier(ident) if token_range(ident.span).is_some_and(|at| self.tokens.is_word(at.start, "default")));
-            if !is_default(&assignment.value) {
+            if !self.is_default(&assignment.value) {
                 self.expression(&assignment.value)?;
             }
             if let Some(column) = target.rule.target_column()

@@ -33,7 +33,7 @@ impl Walk<'_> {
         self.pieces(tokens, condition, JoinKind::Other)
     }
 
-    fn pieces(&mut self, tokens: Range<usize>, condition: &Expr, kind: JoinKind) -> Outcome<bool> {
+    pub(in crate::guard) fn pieces(&mut self, tokens: Range<usize>, condition: &Expr, kind: JoinKind) -> Outcome<bool> {
         let ranges = clauses::conjuncts(self.tokens, tokens.clone());
         let expressions = conjuncts(condition);
         if ranges.len() != expressions.len() {

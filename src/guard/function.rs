@@ -54,6 +54,7 @@ pub(in crate::guard) fn is_grammar_form(name: &str) -> bool {
             | "current_catalog"
             | "user"
             | "normalize"
+            | "merge_action"
     )
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use sqlparser::ast::{Expr, Insert, Query, SetExpr, TableObject};
+use sqlparser::ast::{Expr, Insert, ObjectName, Query, SetExpr, TableObject};
 
 use crate::guard::decision::{Access, LensKind, TenantValue};
 use crate::guard::foreign::foreign_insert;
@@ -33,6 +33,7 @@ impl Walk<'_> {
         let rule = self.target_rule(name)?;
         let tokens = self.name_tokens(name)?;
         self.changeable(rule, &tokens)?;
+        self.overriding(rule)?;
         self.replace(tokens.clone(), quote_name(&rule.relation.qualified_name()));
         let tenant = match rule.target_column() {
             Some(column) => Some((column, self.tenant_value(rule, column)?)),
@@ -69,14 +70,27 @@ impl Walk<'_> {
     /// The columns to which some row gives a value of the client's own, not DEFAULT.
     fn chosen(&self, source: Option<&Query>, names: &[String]) -> Vec<String> {
         let Some(SetExpr::Values(values)) = source.map(|source| source.body.as_ref()) else { return names.to_vec() };
-        let is_default = |cell: &Expr| match cell {
+        let is_default = |cell: &Expr| self.is_default(cell);
+        let all_default = |place: usize| values.rows.iter().all(|row| row.content.get(place).is_some_and(is_default));
+        names.iter().enumerate().filter(|(place, _)| !all_default(*place)).map(|(_, name)| name.clone()).collect()
+    }
+
+    /// The word DEFAULT in the place of a value.
+    pub(in crate::guard) fn is_default(&self, value: &Expr) -> bool {
+        match value {
             Expr::Identifier(ident) => {
                 token_range(ident.span).is_some_and(|tokens| self.tokens.is_word(tokens.start, "default"))
             }
             _ => false,
-        };
-        let all_default = |place: usize| values.rows.iter().all(|row| row.content.get(place).is_some_and(is_default));
-        names.iter().enumerate().filter(|(place, _)| !all_default(*place)).map(|(_, name)| name.clone()).collect()
+        }
+    }
+
+    /// A column of the list behind INSERT.
+    pub(in crate::guard) fn inserted_column(&self, name: &ObjectName) -> Outcome<String> {
+        match self.name_parts(name)?.as_slice() {
+            [only] => Ok(only.clone()),
+            _ => Err(not_allowed("INSERT into a part of a column")),
+        }
     }
 
     /// The column list, completed; each row's value for the tenant column, forced or checked.
@@ -97,11 +111,7 @@ impl Walk<'_> {
         let explicit = !insert.columns.is_empty();
         if explicit {
             for column in &insert.columns {
-                let parts = self.name_parts(column)?;
-                let [only] = parts.as_slice() else {
-                    return Err(not_allowed("INSERT into a part of a column"));
-                };
-                supplied.names.push(only.clone());
+                supplied.names.push(self.inserted_column(column)?);
             }
         } else {
             let width = self.width(source).ok_or_else(|| {
@@ -131,8 +141,21 @@ impl Walk<'_> {
         Ok(supplied)
     }
 
+    /// OVERRIDING USER VALUE has an identity column take the next number instead of what stands there.
+    pub(in crate::guard) fn overriding(&self, rule: &RelationRule) -> Outcome<()> {
+        let Some(column) = rule.target_column() else { return Ok(()) };
+        let is_identity = rule.relation.column(&column.name).is_some_and(|column| column.identity.is_some());
+        let overrides = |at: usize| self.tokens.is_word(at, "overriding") && self.tokens.is_word(at + 1, "user");
+        if is_identity && (0..self.tokens.len()).any(overrides) { Err(mismatch(column)) } else { Ok(()) }
+    }
+
     /// `INSERT INTO t DEFAULT VALUES`.
-    fn default_values(&mut self, at: usize, column: &TenantColumn, value: &TenantValue) -> Outcome<()> {
+    pub(in crate::guard) fn default_values(
+        &mut self,
+        at: usize,
+        column: &TenantColumn,
+        value: &TenantValue,
+    ) -> Outcome<()> {
         if !(self.tokens.is_word(at, "default") && self.tokens.is_word(at + 1, "values")) {
             return Err(not_allowed("this form of INSERT"));
         }

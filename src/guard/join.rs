@@ -124,7 +124,7 @@ impl Walk<'_> {
         Ok(total)
     }
 
-    fn conditions_inside(&mut self, factor: &TableFactor, first: usize) -> Outcome<bool> {
+    pub(in crate::guard) fn conditions_inside(&mut self, factor: &TableFactor, first: usize) -> Outcome<bool> {
         match factor {
             TableFactor::NestedJoin { table_with_joins, alias: None } => {
                 self.join_conditions(std::slice::from_ref(table_with_joins), first)

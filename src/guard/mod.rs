@@ -21,6 +21,7 @@ mod join;
 mod key;
 mod kind;
 mod literal;
+mod merge;
 mod query;
 mod rejection;
 mod relation;

@@ -2,8 +2,8 @@
 
 use sqlparser::ast::{
     Cte, CteAsMaterialized, Distinct, Expr, Fetch, GroupByExpr, LimitClause, LockClause, NamedWindowExpr, OrderBy,
-    OrderByExpr, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, Values,
-    With,
+    OrderByExpr, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, Value,
+    Values, With,
 };
 
 use crate::guard::foreign::{foreign_query, foreign_select, foreign_wildcard};
@@ -13,7 +13,6 @@ use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::Lens;
 use crate::guard::scope::{Entry, OutputColumn};
-use crate::guard::statement::merge_refused;
 use crate::guard::walk::{CteEntry, CteStanding, Outcome, QueryShape, Walk};
 use crate::sql::clauses::{Block, Clauses};
 use crate::sql::{ident_value, token_range};
@@ -195,7 +194,7 @@ impl Walk<'_> {
             SetExpr::Insert(Statement::Insert(insert)) => self.insert(insert),
             SetExpr::Update(Statement::Update(update)) => self.update(update),
             SetExpr::Delete(Statement::Delete(delete)) => self.delete(delete),
-            SetExpr::Merge(_) => Err(merge_refused()),
+            SetExpr::Merge(Statement::Merge(merge)) => self.merge(merge),
             _ => Err(Rejection::new(Code::NotParsed, "this form of query is not understood")),
         }
     }
@@ -214,10 +213,17 @@ impl Walk<'_> {
             let cells = values.rows.iter().filter_map(|row| row.content.get(place));
             let measures: Vec<_> = cells.map(|cell| self.measure(cell)).collect();
             let kind = measures.first().map_or(Kind::Unknown, |first| first.kind.clone());
-            let same = kind != Kind::Untyped && measures.iter().all(|measure| measure.kind == kind);
+            let same = measures.iter().all(|measure| measure.kind == kind);
+            let literals = values.rows.iter().filter_map(|row| row.content.get(place)).all(is_text_literal);
             OutputColumn {
                 name: format!("column{}", place + 1),
-                kind: if same { kind } else { Kind::Unknown },
+                kind: match kind {
+                    // What nothing gives a type to is text.
+                    Kind::Untyped if same && literals => Kind::Text,
+                    Kind::Untyped => Kind::Unknown,
+                    kind if same => kind,
+                    _ => Kind::Unknown,
+                },
                 total: measures.iter().all(|measure| measure.total),
             }
         });
@@ -346,6 +352,16 @@ impl Walk<'_> {
 fn joined((mut columns, more): (Vec<OutputColumn>, Vec<OutputColumn>)) -> Vec<OutputColumn> {
     columns.extend(more);
     columns
+}
+
+/// A string, NULL or a parameter: of no type by itself.
+fn is_text_literal(cell: &Expr) -> bool {
+    match cell {
+        Expr::Value(value) => {
+            matches!(value.value, Value::SingleQuotedString(_) | Value::Null | Value::Placeholder(_))
+        }
+        _ => false,
+    }
 }
 
 /// What both arms of a set operation agree on.

@@ -228,14 +228,10 @@ impl Walk<'_> {
             Tree::Insert(insert) => self.insert(insert).map(drop),
             Tree::Update(update) => self.update(update).map(drop),
             Tree::Delete(delete) => self.delete(delete).map(drop),
-            Tree::Merge(_) => Err(merge_refused()),
+            Tree::Merge(merge) => self.merge(merge).map(drop),
             _ => Err(Rejection::new(Code::StatementNotAllowed, "this statement is not allowed")),
         }
     }
-}
-
-pub(in crate::guard) fn merge_refused() -> Rejection {
-    not_allowed("MERGE").hint("Use INSERT … ON CONFLICT, or UPDATE and INSERT.")
 }
 
 /// What a refused statement would have been, for the record.

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Insert, LimitClause, ObjectName,
-    Query, Select, SelectItem, SetExpr, Statement as Tree, TableFactor, TableObject, TableWithJoins, Value, Visit,
-    Visitor,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Insert, LimitClause, Merge,
+    MergeAction, MergeClauseKind, MergeInsertExpr, MergeInsertKind, ObjectName, Query, Select, SelectItem, SetExpr,
+    Statement as Tree, TableFactor, TableObject, TableWithJoins, Value, Visit, Visitor,
 };
 
 use crate::catalog::QualifiedName;
@@ -159,6 +159,7 @@ impl Visitor for Check<'_> {
                 }
                 sqlparser::ast::FromTable::WithoutKeyword(_) => false,
             },
+            Tree::Merge(merge) => self.keeps_to_tenant(merge),
             Tree::Insert(insert) => match &insert.table {
                 TableObject::TableName(name) => {
                     self.target(name).is_some_and(|column| self.gives_tenant(insert, column))
@@ -237,6 +238,45 @@ impl Check<'_> {
             other => other,
         };
         first.is_some_and(|first| self.is_predicate(first, visible.as_deref(), column))
+    }
+
+    /// Only the tenant's rows match, only they are changed where nothing matches, and what is inserted is the tenant's.
+    fn keeps_to_tenant(&self, merge: &Merge) -> bool {
+        let TableFactor::Table { name, alias, args: None, .. } = &merge.table else { return false };
+        let Some(column) = self.scoped(name) else { return false };
+        let visible = alias.as_ref().map(|alias| ident_value(&alias.name)).or_else(|| last(name));
+        let is_own = |expression: &Expr| self.is_predicate(expression, visible.as_deref(), column);
+        let on = match merge.on.as_ref() {
+            Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+                is_own(left) && matches!(right.as_ref(), Expr::Nested(_))
+            }
+            _ => false,
+        };
+        on && merge.clauses.iter().all(|clause| {
+            let reaches_others = clause.clause_kind == MergeClauseKind::NotMatchedBySource;
+            let guarded = match &clause.predicate {
+                Some(Expr::Case { operand: None, conditions, else_result: None, .. }) => {
+                    matches!(conditions.as_slice(), [case] if is_own(&case.condition))
+                }
+                Some(predicate) => is_own(predicate),
+                None => false,
+            };
+            let gives = match &clause.action {
+                MergeAction::Insert(insert) => self.merge_gives_tenant(insert, column),
+                MergeAction::Update(_) | MergeAction::Delete { .. } | MergeAction::DoNothing { .. } => true,
+            };
+            gives && (guarded || !reaches_others)
+        })
+    }
+
+    fn merge_gives_tenant(&self, insert: &MergeInsertExpr, column: &TenantColumn) -> bool {
+        let place = insert.columns.iter().position(|listed| last(listed).as_ref() == Some(&column.name));
+        match (place, &insert.kind) {
+            (Some(place), MergeInsertKind::Values(values)) => {
+                values.rows.iter().all(|row| row.content.get(place).is_some_and(|cell| self.is_tenant(cell, column)))
+            }
+            _ => false,
+        }
     }
 
     /// Every row that an INSERT can bring has the tenant in the tenant column's place.

@@ -136,6 +136,61 @@ fn starts(tokens: &Tokens<'_>, at: usize, block: Block) -> Option<Clause> {
     None
 }
 
+/// The parts of a MERGE, found on the tokens alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct MergeClauses {
+    pub on: Range<usize>,
+    pub whens: Vec<MergeWhen>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct MergeWhen {
+    /// Behind the AND.
+    pub condition: Option<Range<usize>>,
+    pub then: usize,
+    pub action: Range<usize>,
+}
+
+impl MergeClauses {
+    /// Reads the MERGE whose keyword is at a token. Inside CASE, WHEN and THEN are none of its own; of several ON, the
+    /// last is its own and those before it belong to joins.
+    pub(crate) fn read(tokens: &Tokens<'_>, keyword: usize) -> Option<Self> {
+        let (mut at, mut cases) = (keyword + 1, 0_usize);
+        let mut on = None;
+        let mut marks: Vec<(usize, Option<usize>)> = Vec::new();
+        while !is_end(tokens, at) {
+            let word = |text: &str| tokens.is_word(at, text) && !is_name(tokens, at);
+            match () {
+                () if word("case") => cases += 1,
+                () if cases > 0 => cases -= usize::from(word("end")),
+                () if word("on") && marks.is_empty() => on = Some(at),
+                () if word("when") => marks.push((at, None)),
+                () if word("then") => marks.last_mut()?.1.replace(at).map_or(Some(()), |_| None)?,
+                () if word("returning") => break,
+                () => {}
+            }
+            at = past(tokens, at);
+        }
+        let ends = marks.iter().skip(1).map(|(when, _)| *when).chain([at]);
+        let on = on? + 1..marks.first()?.0;
+        let whens = marks.iter().zip(ends).map(|((when, then), end)| MergeWhen::read(tokens, *when, (*then)?, end));
+        let whens = whens.collect::<Option<Vec<_>>>()?;
+        (!on.is_empty()).then_some(Self { on, whens })
+    }
+}
+
+impl MergeWhen {
+    fn read(tokens: &Tokens<'_>, when: usize, then: usize, end: usize) -> Option<Self> {
+        let mut at = when + 1;
+        at += usize::from(tokens.is_word(at, "not"));
+        at += usize::from(tokens.is_word(at, "matched"));
+        at += if tokens.is_word(at, "by") { 2 } else { 0 };
+        let condition = if tokens.is_word(at, "and") { Some(at + 1..then) } else { None };
+        let is_whole = condition.as_ref().map_or(at == then, |condition| !condition.is_empty());
+        (is_whole && then + 1 < end).then_some(Self { condition, then, action: then + 1..end })
+    }
+}
+
 /// DELETE … USING a JOIN b USING (x): only the first USING is the clause.
 fn is_join_using(tokens: &Tokens<'_>, at: usize) -> bool {
     tokens.kind(at + 1) == Some(TokenKind::LeftParen) && {

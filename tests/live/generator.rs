@@ -456,7 +456,8 @@ impl Generator {
             }
             70..79 => Self::unordered(self.insert()),
             79..88 => Self::unordered(self.update()),
-            88..95 => Self::unordered(self.delete()),
+            88..92 => Self::unordered(self.delete()),
+            92..95 => Self::unordered(self.merge()),
             _ => Self::unordered(self.write_in_a_cte()),
         }
     }
@@ -1530,6 +1531,76 @@ impl Generator {
         let (from, scope) = self.second_table(&alias, scope, table);
         let mut sql = format!("DELETE FROM {target}");
         self.finish_write(&mut sql, " USING ", from, &alias, &scope);
+        sql
+    }
+
+    /// Conditions that fail on the rows of others stand in ON, where they would meet them, and behind WHEN.
+    fn merge(&mut self) -> String {
+        type Target = (&'static str, &'static [(&'static str, Ty)], &'static str);
+        let targets: &[Target] = &[
+            ("intake", &[("kind", Text), ("raw", Text), ("small", Int)], "id, kind"),
+            ("drafts", &[("body", Text), ("score", Int)], "id, body"),
+            ("documents", &[("title", Text)], "client_id, id, title"),
+            ("readings", &[("kind", Text), ("divisor", Int)], ""),
+            ("stamped", &[("body", Text)], "id, body"),
+        ];
+        let (table, columns, inserted) = *self.random.pick(targets);
+        let (target, target_scope) = self.base_table_named(table);
+        let other = *self.random.pick(&["projects", "intake", "invoices", "readings"]);
+        let (mut source, mut source_scope) = self.base_table_named(other);
+        let (own, alias) = (target_scope.rows[0].clone(), source_scope.rows[0].clone());
+        match self.random.below(4) {
+            0 => {
+                let condition = self.condition(&source_scope, 1);
+                source = format!("(SELECT * FROM {source} WHERE {condition}) AS {alias}");
+                source_scope.single = false;
+            }
+            1 => {
+                let (joined, second) = self.base_table_named("projects");
+                let brackets = self.random.chance(50);
+                source = format!("{source} LEFT JOIN {joined} ON {}.id = {alias}.id", second.rows[0]);
+                source = if brackets { format!("({source})") } else { source };
+                source_scope.columns.extend(second.columns);
+                source_scope.single = false;
+            }
+            _ => {}
+        }
+        let mut both = target_scope.clone();
+        both.columns.extend(source_scope.columns.iter().cloned());
+        both.rows.push(alias.clone());
+        both.single = false;
+        let mut sql = format!("MERGE INTO {target} USING {source} ON {own}.id = {alias}.id");
+        if self.random.chance(70) {
+            let condition = self.condition(&both, 1);
+            write!(sql, " AND ({condition})").unwrap();
+        }
+        for _ in 0..1 + self.random.below(2) {
+            let condition =
+                if self.random.chance(60) { format!(" AND {}", self.term(&both, 1)) } else { String::new() };
+            let (column, ty) = *self.random.pick(columns);
+            let action = match self.random.below(5) {
+                0 => "DELETE".to_owned(),
+                1 => "DO NOTHING".to_owned(),
+                2 => format!("UPDATE SET client_id = '{TENANT}', {column} = DEFAULT"),
+                _ => format!("UPDATE SET {column} = {}", self.expression(ty, &both, 1)),
+            };
+            write!(sql, " WHEN MATCHED{condition} THEN {action}").unwrap();
+            if condition.is_empty() {
+                break;
+            }
+        }
+        if self.random.chance(65) {
+            let condition =
+                if self.random.chance(60) { format!(" AND {}", self.term(&source_scope, 1)) } else { String::new() };
+            let text = self.expression(Text, &source_scope, 0);
+            let tenant = if inserted.starts_with("client_id") { format!("'{TENANT}', ") } else { String::new() };
+            let action = if inserted.is_empty() {
+                "DO NOTHING".to_owned()
+            } else {
+                format!("INSERT ({inserted}) VALUES ({tenant}{alias}.id + 7000, {text})")
+            };
+            write!(sql, " WHEN NOT MATCHED{condition} THEN {action}").unwrap();
+        }
         sql
     }
 

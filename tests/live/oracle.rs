@@ -165,6 +165,12 @@ const WRONG_GUARDS: &[(&str, &str, &str)] = &[
         "DELETE FROM invoice_lines WHERE client_id = 'acme' AND line = 1",
     ),
     (
+        "MERGE INTO tags t USING (SELECT 1) s ON true WHEN MATCHED THEN UPDATE SET color = 'x'",
+        "MERGE INTO tags t USING (SELECT 1) s ON true WHEN MATCHED THEN UPDATE SET color = 'x'",
+        "MERGE INTO tags t USING (SELECT 1) s ON t.client_id = 'acme' AND (true) \
+         WHEN MATCHED THEN UPDATE SET color = 'x'",
+    ),
+    (
         "INSERT INTO tags (label) VALUES ('fresh')",
         "INSERT INTO tags (label, client_id) VALUES ('fresh', 'globex')",
         "INSERT INTO tags (label, client_id) VALUES ('fresh', 'acme')",

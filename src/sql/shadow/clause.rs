@@ -1,5 +1,6 @@
 //! Clauses that the parser does not know, as the nearest that it does.
 
+use crate::sql::clauses::MergeClauses;
 use crate::sql::keyword::KeywordCategory;
 use crate::sql::shadow::Shadow;
 use crate::sql::shadow::Step;
@@ -29,6 +30,30 @@ impl Shadow<'_, '_> {
         }
     }
 
+    /// The parser takes one relation for the source of a MERGE: brackets make one of a join.
+    fn merged_join(&mut self, i: usize) {
+        let Some(MergeClauses { on, .. }) = MergeClauses::read(self.tokens, i) else { return };
+        let (mut using, mut is_join, mut at) = (None, false, i + 2);
+        while at < on.start {
+            match self.kind(at) {
+                Some(TokenKind::LeftParen | TokenKind::LeftBracket) => at = self.tokens.matching(at).unwrap_or(at),
+                Some(TokenKind::Word) if using.is_none() && self.is(at, "using") => using = Some(at),
+                Some(TokenKind::Word) if !self.is_name_by_place(at) => is_join |= self.is(at, "join"),
+                _ => {}
+            }
+            at += 1;
+        }
+        if let Some(using) = using.filter(|_| is_join) {
+            self.opens.push(using + 1);
+            self.closes.push(on.start - 1);
+        }
+    }
+
+    /// `THEN INSERT DEFAULT VALUES`.
+    fn is_merge_insert(&self, i: usize) -> bool {
+        self.is_before(i, &["insert"]) && self.before(i).is_some_and(|insert| self.is_before(insert, &["then"]))
+    }
+
     /// Words that begin something which the parser does not know.
     pub(crate) fn clause(&mut self, i: usize) -> Step {
         if self.tokens.keyword(i).is_none() {
@@ -52,6 +77,17 @@ impl Shadow<'_, '_> {
             "fetch" if self.is_one_of(i + 1, &["first", "next"]) => Ok(self.fetch(i)),
             "any" | "some" | "all" => Ok(self.quantified(i)),
             "as" => Ok(self.column_definitions(i)),
+            "merge" if self.is(i + 1, "into") => {
+                self.merged_join(i);
+                Ok(None)
+            }
+            "default" if self.is(i + 1, "values") && self.is_merge_insert(i) => {
+                self.push(i, Token::make_keyword("VALUES"));
+                self.push(i, Token::LParen);
+                self.push(i, Token::make_keyword("NULL"));
+                self.push(i, Token::RParen);
+                Ok(Some(i + 2))
+            }
             "insert" if self.is(i + 1, "into") => {
                 self.inserted_query(i);
                 Ok(None)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
 use crate::cli::failure::Failure;
@@ -32,15 +33,18 @@ use crate::tenant::TenantId;
 #[derive(clap::Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct ExplainArguments {
+    /// Print the page of a refusal in place of a decision: what was refused, why, what to do instead
+    #[arg(long, value_name = "CODE", value_parser = PossibleValuesParser::new(Code::ALL.iter().map(|code| code.as_str())))]
+    code: Option<String>,
     /// The policy file
-    #[arg(long, value_name = "FILE")]
-    policy: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "code")]
+    policy: Option<PathBuf>,
     /// A snapshot of the upstream's schema, made by "partywall catalog"
-    #[arg(long, value_name = "FILE")]
-    catalog: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "code")]
+    catalog: Option<PathBuf>,
     /// The tenant that the client is bound to
-    #[arg(long, value_name = "TENANT")]
-    tenant: String,
+    #[arg(long, value_name = "TENANT", required_unless_present = "code")]
+    tenant: Option<String>,
     /// Look unqualified names up in this schema, in place of the policy's search_path; may be given several times
     #[arg(long, value_name = "SCHEMA")]
     schema: Vec<String>,
@@ -51,8 +55,8 @@ pub(crate) struct ExplainArguments {
     #[arg(long, value_enum, default_value_t = ProtocolChoice::Auto)]
     protocol: ProtocolChoice,
     /// The SQL; or "-": statements from standard input, one JSON string a line, answered by one JSON object a line
-    #[arg(value_name = "SQL")]
-    sql: String,
+    #[arg(value_name = "SQL", required_unless_present = "code", conflicts_with = "code")]
+    sql: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -85,6 +89,7 @@ Examples:
       --tenant acme 'SELECT * FROM invoices'
   jq -c .statement queries.jsonl | partywall explain --policy config/policy.toml \\
       --catalog catalog.json --tenant acme -
+  partywall explain --code key-oracle
 
 Exit status:
   0  the statement would be forwarded; with \"-\": every line was decided
@@ -95,11 +100,16 @@ const STATUS_UNDECIDED: u8 = 2;
 const STATUS_REJECT: u8 = 3;
 
 pub(crate) fn explain(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
+    if let Some(code) = Code::ALL.iter().find(|code| arguments.code.as_deref() == Some(code.as_str())) {
+        put(&page(*code, arguments.format))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let explainer = Explainer::new(arguments).map_err(|failure| failure.status(STATUS_UNDECIDED))?;
-    if arguments.sql == "-" {
+    let sql = arguments.sql.as_deref().unwrap_or_default();
+    if sql == "-" {
         return explainer.answer_lines(std::io::stdin().lock());
     }
-    let decision = explainer.decide(&arguments.sql);
+    let decision = explainer.decide(sql);
     put(&match arguments.format {
         Format::Text => render_text(&decision),
         Format::Json => render_json(&decision) + "\n",
@@ -110,6 +120,17 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> Result<ExitCode, Failure>
     })
 }
 
+/// What there is to say of a refusal, apart from any statement.
+fn page(code: Code, format: Format) -> String {
+    match format {
+        Format::Text => format!("{}, SQLSTATE {}\n\n{}\n", code.as_str(), code.sqlstate(), code.page()),
+        Format::Json => {
+            let object = json!({ "code": code.as_str(), "sqlstate": code.sqlstate(), "page": code.page() });
+            object.to_string() + "\n"
+        }
+    }
+}
+
 struct Explainer {
     ruleset: Ruleset,
     identity: Identity,
@@ -118,19 +139,23 @@ struct Explainer {
 
 impl Explainer {
     fn new(arguments: &ExplainArguments) -> Result<Self, Failure> {
-        let mut policy = files::policy(&arguments.policy)?;
+        let (Some(path), Some(catalog), Some(tenant)) = (&arguments.policy, &arguments.catalog, &arguments.tenant)
+        else {
+            return Err(Failure::new("a policy, a catalog and a tenant are needed"));
+        };
+        let mut policy = files::policy(path)?;
         if !arguments.schema.is_empty() {
             policy.tenancy.search_path.clone_from(&arguments.schema);
         }
-        let catalog = files::catalog(&arguments.catalog)?;
+        let catalog = files::catalog(catalog)?;
         let ruleset = Ruleset::compile(&policy, &catalog).map_err(|diagnostics| {
             let lines = diagnostics.iter().map(|diagnostic| format!("{}: {}", diagnostic.path, diagnostic.message));
             let lines = lines.collect::<Vec<_>>().join("\n  ");
-            let path = arguments.policy.display();
+            let path = path.display();
             Failure::new(format_args!("policy \"{path}\" does not fit the catalog:\n  {lines}"))
         })?;
         let login = LoginName::parse("explain").map_err(Failure::new)?;
-        let tenant = TenantId::parse(&arguments.tenant).map_err(Failure::new)?;
+        let tenant = TenantId::parse(tenant).map_err(Failure::new)?;
         let identity = Identity { login, tenant: Some(tenant) };
         Ok(Self { ruleset, identity, protocol: arguments.protocol })
     }

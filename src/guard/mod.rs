@@ -21,6 +21,7 @@ mod join;
 mod key;
 mod kind;
 mod literal;
+mod manual;
 mod merge;
 mod query;
 mod rejection;

@@ -9,6 +9,7 @@ use crate::sql::{DiscardKind, SessionStatement, SettingValue};
 const FREE: &[&str] = &[
     "application_name",
     "bytea_output",
+    "check_function_bodies",
     "datestyle",
     "default_transaction_deferrable",
     "default_transaction_isolation",
@@ -17,8 +18,10 @@ const FREE: &[&str] = &[
     "idle_in_transaction_session_timeout",
     "idle_session_timeout",
     "intervalstyle",
+    "jit",
     "lock_timeout",
     "statement_timeout",
+    "synchronous_commit",
     "timezone",
     "transaction_deferrable",
     "transaction_isolation",

@@ -92,18 +92,32 @@ impl Upstream<'_> {
     }
 }
 
-/// The fields of an error or notice that a client may read. Not DETAIL, CONTEXT and the internal query, which can carry
-/// other tenants' values, nor where in the server's source it was raised.
+/// The fields of an error or notice that a client may read. Not CONTEXT and the internal query, which can carry other
+/// tenants' values, nor where in the server's source it was raised; and DETAIL only where it says what the client knows.
 fn kept(fields: &Fields<'_>, sql: Option<&GuardedSql>) -> Vec<(u8, String)> {
+    let sqlstate = fields.value(b'C').unwrap_or_default();
     fields
         .clone()
         .filter_map(|(code, value)| {
             let text = String::from_utf8_lossy(value);
             match code {
                 b'S' | b'V' | b'C' | b'M' | b'H' | b's' | b't' | b'c' | b'd' | b'n' => Some((code, text.into_owned())),
+                b'D' if repeats_the_key(sqlstate, &text) => Some((code, text.into_owned())),
                 b'P' => Some((code, sql?.client_position(text.parse().ok()?)?.to_string())),
                 _ => None,
             }
         })
         .collect()
+}
+
+/// Whether a DETAIL says no more than the key of the client's own row: drivers and ORMs read the columns out of it.
+///
+/// An exclusion constraint's says the other row's values too, and that of NOT NULL and CHECK all columns of a row.
+fn repeats_the_key(sqlstate: &[u8], detail: &str) -> bool {
+    let endings: &[&str] = match sqlstate {
+        b"23505" => &[") already exists."],
+        b"23503" => &["\"."],
+        _ => &[],
+    };
+    detail.starts_with("Key (") && endings.iter().any(|ending| detail.ends_with(ending))
 }

@@ -77,7 +77,19 @@ pub(crate) fn report_of(rejection: &Rejection) -> Report {
         sqlstate: Cow::Borrowed(rejection.code.sqlstate()),
         message: rejection.message.clone(),
         detail: rejection.detail.clone(),
-        hint: rejection.hint.clone(),
+        hint: hint(rejection),
         position: rejection.position,
     }
+}
+
+/// The way out, and where there is more to read.
+fn hint(rejection: &Rejection) -> Option<Cow<'static, str>> {
+    if !rejection.code.is_of_partywall() {
+        return rejection.hint.clone();
+    }
+    let link = rejection.code.link();
+    Some(match &rejection.hint {
+        Some(hint) => format!("{hint}\nMore: {link}").into(),
+        None => format!("More: {link}").into(),
+    })
 }

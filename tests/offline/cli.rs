@@ -10,6 +10,7 @@ use std::process::Stdio;
 
 use partywall::auth::ScramVerifier;
 use partywall::catalog::Catalog;
+use partywall::guard::Code;
 use partywall::guard::Ruleset;
 use partywall::policy::Policy;
 use serde_json::Value;
@@ -157,6 +158,20 @@ fn explain_prints_why_a_statement_is_rejected() {
     assert_eq!(answer["decision"], "reject");
     assert_eq!((&answer["code"], &answer["sqlstate"]), (&json!("not-parsed"), &json!("42601")));
     assert!(answer["message"].is_string());
+}
+
+#[test]
+fn explain_prints_the_page_of_a_refusal() {
+    let place = Place::new();
+    let ran = place.run(&["explain", "--code", "key-oracle"]);
+    assert_eq!((ran.status, ran.error.as_str()), (0, ""));
+    assert!(ran.output.starts_with("key-oracle, SQLSTATE 42501\n\n"), "{}", ran.output);
+    let ran = place.run(&["explain", "--code", "key-oracel"]);
+    assert!(ran.status == 2 && ran.error.contains("'key-oracle'"), "{}", ran.error);
+    for code in Code::ALL {
+        let page = code.page();
+        assert!(page.lines().all(|line| line.len() <= 78) && page.contains("\n\n"), "{code:?}:\n{page}");
+    }
 }
 
 #[test]

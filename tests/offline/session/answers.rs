@@ -15,9 +15,9 @@ fn errors_lose_what_could_be_somebody_elses() {
     let fields = [
         ('S', "ERROR"),
         ('V', "ERROR"),
-        ('C', "23505"),
-        ('M', "duplicate key"),
-        ('D', "Key (email)=(other@example.com) already exists."),
+        ('C', "23514"),
+        ('M', "new row violates check constraint"),
+        ('D', "Failing row contains (1, other@example.com)."),
         ('H', "a hint"),
         ('P', "1"),
         ('p', "3"),
@@ -34,11 +34,31 @@ fn errors_lose_what_could_be_somebody_elses() {
         ('z', "unknown"),
     ];
     pair.upstream(&[notice(&fields), error_fields(&fields), ready(b'I')].concat());
-    let kept = "C23505,Mduplicate key,Ha hint";
+    let kept = "C23514,Mnew row violates check constraint,Ha hint";
     let names = "spublic,tnotes,cemail,dtext,nnotes_key";
     assert_eq!(pair.got(), format!("N({kept},{names}) E({kept},P1,{names}) Z(I)"));
     let events = pair.events();
-    assert_eq!((events[0].outcome, events[0].sqlstate), (Outcome::Error, Some(*b"23505")));
+    assert_eq!((events[0].outcome, events[0].sqlstate), (Outcome::Error, Some(*b"23514")));
+}
+
+#[test]
+fn a_detail_that_repeats_the_client_s_key_is_kept() {
+    for (sqlstate, detail, kept) in [
+        ("23505", "Key (email)=(a@example.com) already exists.", true),
+        ("23503", "Key (project_id)=(5) is not present in table \"projects\".", true),
+        ("23503", "Key (id)=(1) is still referenced from table \"invoices\".", true),
+        ("23505", "Key (email)=(a@example.com) already exists. And more.", false),
+        ("23P01", "Key (room)=(1) conflicts with existing key (room)=(2).", false),
+        ("23502", "Failing row contains (null, 1).", false),
+        ("22P02", "Key (email)=(a@example.com) already exists.", false),
+    ] {
+        let mut pair = Pair::new(Script::default());
+        pair.client(&query("SELECT 1"));
+        let fields = [('S', "ERROR"), ('C', sqlstate), ('M', "m"), ('D', detail)];
+        pair.upstream(&[error_fields(&fields), ready(b'I')].concat());
+        let shown = if kept { format!(",D{detail}") } else { String::new() };
+        assert_eq!(pair.got(), format!("E(C{sqlstate},Mm{shown}) Z(I)"));
+    }
 }
 
 #[test]

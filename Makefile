@@ -11,7 +11,7 @@ help:
 	@echo 'make build         the release binary, target/release/partywall'
 	@echo 'make test          every test; ends with the line "N passed, N failed"'
 	@echo 'make lint          format, lints, house rules, the core without its shell, dependencies'
-	@echo 'make bench         what a decision costs, and what the proxy costs under pgbench (needs PgBouncer)'
+	@echo 'make bench         what a decision and a COPY cost, and what the proxy costs under pgbench (needs PgBouncer)'
 
 demo:
 	@.ci/prepare demo
@@ -34,4 +34,5 @@ lint:
 bench:
 	@.ci/prepare demo
 	cargo bench --bench decide
+	cargo bench --bench copy
 	@if [ -x benches/pgbench.sh ]; then benches/pgbench.sh; fi

@@ -1,38 +1,22 @@
-//! COPY: out of a lens, and in with the tenant's column added to every row.
+//! COPY: out of a lens, and in with the tenant in every row.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::guard::decision::{Access, CopyIn, LensKind, StatementClass, TenantValue};
+use crate::guard::copy_form::{check_options, copy_form};
+use crate::guard::decision::{Access, CopyIn, CopyTenant, LensKind, StatementClass, TenantSource};
 use crate::guard::from::not_allowed;
 use crate::guard::insert::lens_kind;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::relation::undeclared;
-use crate::guard::ruleset::{Lens, RelationRule, TenantColumn};
+use crate::guard::ruleset::{Lens, RelationRule};
+use crate::guard::scope::{Entry, Level, Protection};
 use crate::guard::walk::{Outcome, Walk, quote_name};
 use crate::sql::{CopyDirection, CopySource, CopyStatement, quote_identifier};
 
-/// Options that change nothing but the form of the data. What a HEADER says is the server's to check.
-const OPTIONS: &[&str] = &[
-    "format",
-    "delimiter",
-    "null",
-    "header",
-    "quote",
-    "escape",
-    "encoding",
-    "force_quote",
-    "force_not_null",
-    "force_null",
-    "freeze",
-    "default",
-    "on_error",
-    "log_verbosity",
-];
-
 impl<'a> Walk<'a> {
     pub(in crate::guard) fn copy(&mut self, copy: &CopyStatement) -> Outcome<(StatementClass, CopyIn)> {
-        self.options(copy)?;
+        check_options(&copy.options)?;
         match (&copy.source, copy.direction) {
             (_, CopyDirection::Other) => {
                 Err(not_allowed("COPY to or from a file or program").hint("Use STDIN or STDOUT, or \\copy in psql."))
@@ -40,6 +24,11 @@ impl<'a> Walk<'a> {
             (CopySource::Query { tree, .. }, CopyDirection::ToStdout) => {
                 self.tree(tree)?;
                 Ok((StatementClass::CopyOut, CopyIn::Unchanged))
+            }
+            (CopySource::Relation { name, .. }, CopyDirection::ToStdout)
+                if name.start > 0 && self.tokens.is_word(name.start - 1, "binary") =>
+            {
+                Err(not_allowed("COPY BINARY of a table").hint("Write COPY \u{2026} TO STDOUT (FORMAT binary)."))
             }
             (CopySource::Relation { name, columns, .. }, CopyDirection::ToStdout) => {
                 self.copy_out(name.clone(), columns.as_deref())?;
@@ -53,23 +42,19 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn options(&self, copy: &CopyStatement) -> Outcome<()> {
-        for (name, value) in &copy.options {
-            if !OPTIONS.contains(&name.as_str()) {
-                return Err(not_allowed("this option of COPY").detail(format!("The option is \"{name}\".")));
-            }
-            let utf8 = |value: &str| matches!(value.to_ascii_lowercase().as_str(), "utf8" | "utf-8" | "unicode");
-            if name == "encoding" && !value.as_deref().is_some_and(utf8) {
-                return Err(not_allowed("COPY in another encoding than UTF8"));
-            }
-        }
-        Ok(())
-    }
-
-    fn copied_columns(&self, columns: Option<&[usize]>) -> Outcome<Option<Vec<String>>> {
-        let Some(columns) = columns else { return Ok(None) };
+    /// The columns that are listed, or else those that the server takes: generated ones are left out.
+    fn copied_columns(&self, rule: &RelationRule, columns: Option<&[usize]>) -> Outcome<Vec<String>> {
+        let Some(columns) = columns else {
+            let stored = rule.relation.columns.iter().filter(|column| !column.generated);
+            return Ok(stored.map(|column| column.name.clone()).collect());
+        };
         let names = columns.iter().map(|token| self.tokens.identifier(*token)).collect::<Option<Vec<_>>>();
-        names.map(Some).ok_or_else(|| Rejection::new(Code::NotParsed, "the columns of COPY are not understood"))
+        let names = names.ok_or_else(|| Rejection::new(Code::NotParsed, "the columns of COPY are not understood"))?;
+        let mut seen = BTreeSet::new();
+        match names.iter().find(|name| !seen.insert(*name)) {
+            None => Ok(names),
+            Some(twice) => Err(Rejection::new(Code::NotParsed, format!("column \"{twice}\" specified more than once"))),
+        }
     }
 
     fn copied_relation(&self, name: &Range<usize>) -> Outcome<&'a RelationRule> {
@@ -87,14 +72,7 @@ impl<'a> Walk<'a> {
     fn copy_out(&mut self, name: Range<usize>, columns: Option<&[usize]>) -> Outcome<()> {
         let rule = self.copied_relation(&name)?;
         let relation = rule.relation.qualified_name();
-        let names = match self.copied_columns(columns)? {
-            Some(names) => names,
-            // Generated columns are left out, as the server does.
-            None => {
-                let stored = rule.relation.columns.iter().filter(|column| !column.generated);
-                stored.map(|column| column.name.clone()).collect()
-            }
-        };
+        let names = self.copied_columns(rule, columns)?;
         let source = quote_name(&relation);
         let end = columns.and_then(<[usize]>::last).map_or(name.end, |last| last + 2);
         let list: Vec<String> = names.iter().map(|name| quote_identifier(name)).collect();
@@ -127,62 +105,52 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// The list of columns is written out, so that the place of the tenant's is known whatever the table is by then.
     fn copy_in(&mut self, copy: &CopyStatement, name: Range<usize>, columns: Option<&[usize]>) -> Outcome<CopyIn> {
         let rule = self.copied_relation(&name)?;
         self.writable(rule, &name)?;
         self.writes = true;
         self.record(rule, lens_kind(rule), Access::Insert);
         self.replace(name.clone(), quote_name(&rule.relation.qualified_name()));
-        if copy.where_.is_some() {
-            return Err(not_allowed("COPY … WHERE"));
-        }
-        let names = self.copied_columns(columns)?;
-        for name in names.iter().flatten() {
+        let mut names = self.copied_columns(rule, columns)?;
+        for name in &names {
             self.record_column(&rule.relation.qualified_name(), name);
+        }
+        self.key_oracles(rule, &names)?;
+        if let Some(condition) = &copy.condition {
+            // It is asked of the client's own rows, before they are in the table.
+            let entry = Entry { protection: Protection::None, ..self.target_entry(rule, rule.relation.name.clone()) };
+            self.levels.push(Level { entries: vec![entry], ..Level::default() });
+            self.expression(&condition.tree)?;
+            self.levels.pop();
         }
         let Lens::Scoped(column) = &rule.lens else { return Ok(CopyIn::Unchanged) };
         let value = self.tenant_value(rule, column)?;
-        let (Some(names), Some(last)) = (names, columns.and_then(<[usize]>::last)) else {
-            return Err(leave_out(column));
-        };
-        if names.iter().collect::<BTreeSet<_>>().contains(&column.name) {
-            return Err(leave_out(column));
+        let place = names.iter().position(|name| *name == column.name);
+        let source = if place.is_some() { TenantSource::Supplied } else { TenantSource::Added };
+        let place = place.unwrap_or(names.len());
+        let added = quote_identifier(&column.name);
+        match columns.and_then(<[usize]>::last) {
+            Some(last) if source == TenantSource::Added => {
+                self.after(*last, format!(", {added}"));
+                names.push(column.name.clone());
+            }
+            Some(_) => {}
+            None => {
+                let list: Vec<String> = names.iter().map(|name| quote_identifier(name)).collect();
+                self.after(name.end - 1, format!("({})", list.join(", ")));
+            }
         }
-        self.key_oracles(rule, &names)?;
-        let option =
-            |wanted: &str| copy.options.iter().find(|(name, _)| name == wanted).and_then(|(_, value)| value.clone());
-        let text = option("format").is_none_or(|format| format.eq_ignore_ascii_case("text"));
-        let header = copy.options.iter().any(|(name, _)| matches!(name.as_str(), "header" | "default" | "on_error"));
-        if !text || header {
-            return Err(not_allowed("COPY FROM in this form").hint("Use the text format without HEADER."));
-        }
-        let delimiter = option("delimiter").unwrap_or_else(|| "\t".to_owned());
-        let [delimiter] = delimiter.as_bytes() else {
-            return Err(not_allowed("this delimiter of COPY"));
-        };
-        self.after(*last, format!(", {}", quote_identifier(&column.name)));
-        let value = escaped(&value, *delimiter);
-        if option("null").is_some_and(|null| null.as_bytes() == value) {
-            return Err(not_allowed("this NULL string of COPY"));
-        }
-        Ok(CopyIn::AppendColumn { delimiter: *delimiter, value })
+        let (form, field) = copy_form(&copy.options, column, &value, self.ruleset.server_version())?;
+        let number = |count: usize| u16::try_from(count).map_err(|_| not_allowed("COPY of so many columns"));
+        Ok(CopyIn::Tenant(Box::new(CopyTenant {
+            source,
+            form,
+            columns: number(names.len())?,
+            place: number(place)?,
+            field,
+            value,
+            column: column.name.clone(),
+        })))
     }
-}
-
-/// As COPY's text format has it: a backslash before whatever could be read as something else.
-fn escaped(value: &TenantValue, delimiter: u8) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for byte in value.as_text().into_bytes() {
-        if byte == b'\\' || byte == delimiter {
-            bytes.push(b'\\');
-        }
-        bytes.push(byte);
-    }
-    bytes
-}
-
-fn leave_out(column: &TenantColumn) -> Rejection {
-    Rejection::new(Code::TenantMismatch, format!("COPY FROM cannot supply column \"{}\"", column.name))
-        .detail("Partywall adds the session's tenant to every row.")
-        .hint("Name the columns after the table, and leave the tenant column out of the list and of the data.")
 }

@@ -43,15 +43,70 @@ pub enum CopyIn {
     /// The client's bytes go on as they are.
     #[default]
     Unchanged,
-    /// A last column is added to every row of COPY's text format: the tenant's.
-    ///
-    /// Only for a text of one statement, in the text format and without a header.
-    AppendColumn {
-        /// One ASCII byte, as the statement says.
+    /// Each row gets the tenant. Only for a text of one statement.
+    Tenant(Box<CopyTenant>),
+}
+
+/// The tenant column in the rows of a `COPY … FROM STDIN`, as the statement that is sent has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyTenant {
+    pub source: TenantSource,
+    pub form: CopyForm,
+    /// Columns that the server reads, the tenant's among them.
+    pub columns: u16,
+    /// Where among them the tenant's stands, from 0.
+    pub place: u16,
+    /// The value, as a field of that form.
+    pub field: Vec<u8>,
+    /// The value, to be compared with what the client supplies.
+    pub value: TenantValue,
+    /// The column's name, for errors.
+    pub column: String,
+}
+
+/// Where the tenant's value in a row comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TenantSource {
+    /// The client leaves the column out: it is added behind the others.
+    Added,
+    /// The client's rows hold it, and each must be the tenant.
+    Supplied,
+}
+
+/// How COPY's data is written. Delimiters and quotes are one ASCII byte each, that has no other meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CopyForm {
+    Text {
         delimiter: u8,
-        /// The column's text, escaped for COPY's text format already.
-        value: Vec<u8>,
+        /// What stands for NULL.
+        null: Vec<u8>,
+        header: Header,
     },
+    Csv {
+        delimiter: u8,
+        quote: u8,
+        escape: u8,
+        null: Vec<u8>,
+        header: Header,
+        end_mark: EndMark,
+    },
+    Binary,
+}
+
+/// The line before the rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Header {
+    Absent,
+    /// What the added column is called in it, as a field.
+    Present(Vec<u8>),
+}
+
+/// What `\.` alone on a line is in CSV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndMark {
+    EndsData,
+    /// From PostgreSQL 18 on.
+    IsData,
 }
 
 /// SQL that the guard has decided may run, as it must run. Nothing else may go upstream.

@@ -6,6 +6,7 @@ mod clock;
 mod condition;
 mod conflict;
 mod copy;
+mod copy_form;
 mod decision;
 mod expand;
 mod expression;
@@ -41,8 +42,8 @@ mod view;
 mod walk;
 
 pub use decision::{
-    Access, CopyIn, Decision, Facts, Forward, GuardedSql, LensKind, ObjectAccess, ParameterCheck, StatementClass,
-    StatementFacts, TenantValue,
+    Access, CopyForm, CopyIn, CopyTenant, Decision, EndMark, Facts, Forward, GuardedSql, Header, LensKind,
+    ObjectAccess, ParameterCheck, StatementClass, StatementFacts, TenantSource, TenantValue,
 };
 pub use grade::{Grade, Standing, Surveyed, Target, grade, survey};
 pub use rejection::{Code, Rejection};

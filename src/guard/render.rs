@@ -11,6 +11,7 @@ use crate::guard::Forward;
 use crate::guard::ObjectAccess;
 use crate::guard::ParameterCheck;
 use crate::guard::StatementClass;
+use crate::guard::TenantSource;
 use crate::policy::printable;
 use crate::policy::written_name;
 use crate::policy::written_part;
@@ -24,9 +25,7 @@ pub fn render_text(decision: &Decision) -> String {
             lines.push(forward.sql.as_str().to_owned());
             lines.extend(forward.facts.statements.iter().flat_map(|statement| &statement.objects).map(object_line));
             lines.extend(forward.parameter_checks.iter().map(parameter_line));
-            if forward.copy_in != CopyIn::Unchanged {
-                lines.push("copy tenant appended".to_owned());
-            }
+            lines.extend(tenant_in_copy(&forward.copy_in).map(|source| format!("copy tenant {source}")));
         }
         Decision::Reject { rejection, .. } => {
             lines.push(format!("reject {} {}", rejection.code.as_str(), rejection.code.sqlstate()));
@@ -95,11 +94,22 @@ fn facts(forward: &Forward) -> Value {
         "statements": statements.collect::<Vec<_>>(),
         "normalized": forward.facts.normalized,
         "tenant_parameters": checks.collect::<Vec<_>>(),
-        "copy_in": match forward.copy_in {
-            CopyIn::Unchanged => "unchanged",
-            CopyIn::AppendColumn { .. } => "tenant appended",
+        "copy_in": match tenant_in_copy(&forward.copy_in) {
+            None => "unchanged".to_owned(),
+            Some(source) => format!("tenant {source}"),
         },
     })
+}
+
+/// What becomes of the tenant column in COPY's data.
+fn tenant_in_copy(copy_in: &CopyIn) -> Option<&'static str> {
+    match copy_in {
+        CopyIn::Unchanged => None,
+        CopyIn::Tenant(tenant) => Some(match tenant.source {
+            TenantSource::Added => "appended",
+            TenantSource::Supplied => "compared",
+        }),
+    }
 }
 
 fn object(object: &ObjectAccess) -> Value {

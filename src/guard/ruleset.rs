@@ -13,6 +13,7 @@ use crate::policy::{KeyOracles, Policy, SensitiveClass, TableKind, TableRule};
 #[derive(Debug)]
 pub struct Ruleset {
     policy_digest: String,
+    server_version: u32,
     search_path: Vec<String>,
     relations: HashMap<QualifiedName, RelationRule>,
     /// Functions outside `pg_catalog` that may be called, by schema and name.
@@ -106,6 +107,7 @@ impl Ruleset {
         let redefined = catalog.operators.iter().filter(|operator| operator.extension.is_none());
         let mut ruleset = Self {
             policy_digest: policy.digest.clone(),
+            server_version: catalog.server_version,
             search_path: policy.tenancy.search_path.clone(),
             relations,
             functions,
@@ -130,6 +132,11 @@ impl Ruleset {
 
     pub fn policy_digest(&self) -> &str {
         &self.policy_digest
+    }
+
+    /// The upstream's `server_version_num`.
+    pub(in crate::guard) fn server_version(&self) -> u32 {
+        self.server_version
     }
 
     /// Schemas in which unqualified names are looked up. The upstream session must have the same.

@@ -67,7 +67,7 @@ fn decide_script(ruleset: &Ruleset, request: &Request<'_>, script: &Script<'_>) 
             Err(rejection) => Round::refused(rejection, Facts::default()),
         };
     }
-    match outcome.and_then(|copy_in| Ok((emitted(&walk)?, copy_in))) {
+    match outcome.and_then(|copy_in| Ok((emitted(&walk, &copy_in)?, copy_in))) {
         Ok(((emitted, sql), copy_in)) => {
             let facts = Arc::new(facts);
             let template = template(&walk, script, &emitted, &copy_in, &facts).map(Arc::new);
@@ -266,13 +266,13 @@ fn command(statement: &Statement) -> &'static str {
     }
 }
 
-fn emitted(walk: &Walk<'_>) -> Outcome<(Emitted, GuardedSql)> {
+fn emitted(walk: &Walk<'_>, copy_in: &CopyIn) -> Outcome<(Emitted, GuardedSql)> {
     let emitted = walk.emit().map_err(|error| {
         Rejection::new(Code::ReadingsDisagree, "the statement could not be written safely").detail(error.to_string())
     })?;
     let positions = emitted.kept.iter().map(|kept| (kept.character, kept.client_character)).collect();
     let sql = GuardedSql::new(emitted.text.clone(), positions);
-    verify(walk.ruleset, walk.request.identity.tenant.as_ref(), &sql)?;
+    verify(walk.ruleset, walk.request.identity.tenant.as_ref(), &sql, copy_in)?;
     Ok((emitted, sql))
 }
 

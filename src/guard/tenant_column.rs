@@ -90,6 +90,22 @@ impl TenantType {
             Self::Int8 => integer(text, i64::MIN, i64::MAX),
         }
     }
+
+    /// The value as the type's binary form.
+    pub(in crate::guard) fn binary(self, value: &TenantValue) -> Vec<u8> {
+        match value {
+            TenantValue::Text(text) => text.as_bytes().to_vec(),
+            TenantValue::Uuid(bytes) => bytes.to_vec(),
+            TenantValue::Integer(number) => {
+                let width = match self {
+                    Self::Int2 => 2,
+                    Self::Int4 => 4,
+                    Self::Int8 | Self::Text | Self::Varchar | Self::Uuid => 8,
+                };
+                number.to_be_bytes().into_iter().skip(8 - width).collect()
+            }
+        }
+    }
 }
 
 impl TenantValue {
@@ -107,7 +123,7 @@ impl TenantValue {
     }
 
     /// Whether a literal of the client's, read as the column's type, is this value.
-    pub(in crate::guard) fn equals_literal(&self, literal: &str) -> bool {
+    pub fn equals_literal(&self, literal: &str) -> bool {
         match self {
             Self::Text(text) => text == literal,
             Self::Integer(number) => literal.trim().parse::<i64>().ok() == Some(*number),

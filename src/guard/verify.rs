@@ -12,24 +12,32 @@ use sqlparser::ast::{
 };
 
 use crate::catalog::QualifiedName;
-use crate::guard::decision::GuardedSql;
+use crate::guard::copy_form::copy_form;
+use crate::guard::decision::{CopyIn, GuardedSql, TenantSource};
 use crate::guard::query::item_expression;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, Ruleset, TenantColumn};
 use crate::guard::view::View;
 use crate::guard::walk::Outcome;
-use crate::sql::{Body, ReadErrorKind, Script, TextLimits, ident_value, with_script};
+use crate::sql::{
+    Body, CopyDirection, CopySource, CopyStatement, ReadErrorKind, Script, TextLimits, ident_value, with_script,
+};
 use crate::tenant::TenantId;
 
 /// Limits of the text as sent: it is longer and deeper than the client's by what the guard has put in.
 const EMITTED: TextLimits = TextLimits { bytes_max: 64 << 20, tokens_max: 4_000_000, nesting_max: 250 };
 
 /// Fails where a scoped table is reached otherwise than through its tenant's rows, or a bare name is left.
-pub(in crate::guard) fn verify(ruleset: &Ruleset, tenant: Option<&TenantId>, sql: &GuardedSql) -> Outcome<()> {
+pub(in crate::guard) fn verify(
+    ruleset: &Ruleset,
+    tenant: Option<&TenantId>,
+    sql: &GuardedSql,
+    copy_in: &CopyIn,
+) -> Outcome<()> {
     with_script(sql.as_str(), &EMITTED, |read| match read {
         Ok(script) => script.statements.iter().try_for_each(|statement| match &statement.body {
             Body::Tree(tree) => verify_tree(ruleset, tenant, tree),
-            Body::Copy(copy) => verify_copy(ruleset, tenant, script, copy),
+            Body::Copy(copy) => verify_copy(ruleset, tenant, script, (copy, copy_in)),
             Body::Empty | Body::Session(_) => Ok(()),
             Body::Other(_) => Err(disagree("a statement of another kind")),
         }),
@@ -45,25 +53,32 @@ fn verify_copy(
     ruleset: &Ruleset,
     tenant: Option<&TenantId>,
     script: &Script<'_>,
-    copy: &crate::sql::CopyStatement,
+    (copy, copy_in): (&CopyStatement, &CopyIn),
 ) -> Outcome<()> {
-    use crate::sql::{CopyDirection, CopySource};
     match (&copy.source, copy.direction) {
         (CopySource::Query { tree, .. }, CopyDirection::ToStdout) => verify_tree(ruleset, tenant, tree),
-        // The session adds the tenant's value: the column has to be the last of the list.
         (CopySource::Relation { name, columns, .. }, CopyDirection::FromStdin) => {
             let parts: Vec<String> = name.clone().filter_map(|at| script.tokens.identifier(at)).collect();
             let [schema, relation] = parts.as_slice() else { return Err(disagree("a relation without its schema")) };
             let rule = ruleset.relation(&QualifiedName::new(schema, relation));
             let Some(rule) = rule else { return Err(disagree("an unknown relation")) };
-            let last = columns.as_ref().and_then(|columns| columns.last());
-            let last = last.and_then(|at| script.tokens.identifier(*at));
-            match &rule.lens {
-                Lens::Scoped(column) if last.as_ref() == Some(&column.name) => Ok(()),
-                Lens::Shared => Ok(()),
-                Lens::Scoped(_) | Lens::View(_) | Lens::Undeclared(_) => {
-                    Err(disagree("COPY without the tenant column"))
+            let columns = columns.iter().flatten().map(|at| script.tokens.identifier(*at)).collect::<Vec<_>>();
+            match (&rule.lens, copy_in) {
+                (Lens::Scoped(column), CopyIn::Tenant(copied)) => {
+                    let value = tenant.and_then(|tenant| column.column_type.value(tenant));
+                    let value = value.ok_or_else(|| disagree("a tenant without a value"))?;
+                    // What the session puts into the rows is for this place of this list, in this form.
+                    let expected = copy_form(&copy.options, column, &value, ruleset.server_version())?;
+                    let place = columns.get(usize::from(copied.place)).cloned().flatten();
+                    let fits = place.as_ref() == Some(&column.name)
+                        && columns.len() == usize::from(copied.columns)
+                        && (copied.source == TenantSource::Supplied || copied.place + 1 == copied.columns)
+                        && (&copied.form, &copied.field) == (&expected.0, &expected.1)
+                        && copied.value == value;
+                    if fits { Ok(()) } else { Err(disagree("COPY without the tenant column")) }
                 }
+                (Lens::Shared, CopyIn::Unchanged) => Ok(()),
+                _ => Err(disagree("COPY without the tenant column")),
             }
         }
         _ => Err(disagree("a form of COPY")),

@@ -1,12 +1,13 @@
 //! The client's data of a `COPY … FROM STDIN`: while it is under way, nothing else is.
 
-use crate::guard::{CopyIn, Decision, StatementClass};
+use crate::guard::{CopyIn, CopyTenant, Decision, StatementClass};
 use crate::session::client::{Client, ClientPass, Step, empty};
-use crate::session::copy::{AppendColumn, CopyError};
+use crate::session::refusal::{Poison, PoisonForm};
 use crate::session::requests::Kind;
 use crate::session::{CopyState, Hold, Partial, SessionError};
 use crate::wire::frame::{Frontend, HEADER_BYTES, Header};
 use crate::wire::frontend;
+use crate::wire::report::Report;
 
 impl Client<'_> {
     pub(crate) fn copy_in_message(
@@ -69,16 +70,16 @@ impl Client<'_> {
     pub(crate) fn transform(&mut self, pass: &mut ClientPass<'_>, count: usize) {
         let data = pass.rest().get(..count).unwrap_or_default();
         self.replace(pass, count);
-        let CopyState::In(Some(append)) = &mut self.session.copy else { return };
+        let CopyState::In(Some(rows)) = &mut self.session.copy else { return };
         let mut result = Ok(());
-        self.session.upstream_output.copy_data(|out| result = append.handle_data(data, out));
+        self.session.upstream_output.copy_data(|out| result = rows.handle_data(data, out));
         self.check_transform(result);
     }
 
     fn finish_transform(&mut self) {
-        let CopyState::In(Some(append)) = &mut self.session.copy else { return };
+        let CopyState::In(Some(rows)) = &mut self.session.copy else { return };
         let mut result = Ok(());
-        self.session.upstream_output.copy_data(|out| result = append.handle_done(out));
+        self.session.upstream_output.copy_data(|out| result = rows.handle_done(out));
         self.check_transform(result);
         if let CopyState::In(_) = self.session.copy {
             self.session.upstream_output.copy_done();
@@ -86,10 +87,13 @@ impl Client<'_> {
         self.session.copy = CopyState::None;
     }
 
-    fn check_transform(&mut self, result: Result<(), CopyError>) {
-        if let Err(error) = result {
-            self.session.upstream_output.copy_fail(error.0);
+    /// Data that will not be copied: the server is told to fail, and its error is then given our words.
+    fn check_transform(&mut self, result: Result<(), Report>) {
+        if let Err(report) = result {
+            let mark = self.session.marks.next();
+            self.session.upstream_output.copy_fail(mark.identifier());
             self.session.copy = CopyState::Failed;
+            self.session.copy_refusal = Some(Poison { form: PoisonForm::Copy(mark), report });
         }
     }
 }
@@ -100,12 +104,12 @@ pub(crate) fn copies_in(decision: &Decision) -> usize {
     statements.iter().filter(|statement| statement.class == StatementClass::CopyIn).count()
 }
 
-/// The transformation of the data that a text's COPY reads.
-pub(crate) fn append_column(decision: &Decision) -> Option<AppendColumn> {
+/// How the tenant gets into the rows that a text's COPY reads.
+pub(crate) fn copied_tenant(decision: &Decision) -> Option<&CopyTenant> {
     match decision {
         Decision::Forward(forward) => match &forward.copy_in {
             CopyIn::Unchanged => None,
-            CopyIn::AppendColumn { delimiter, value } => Some(AppendColumn::new(*delimiter, value)),
+            CopyIn::Tenant(tenant) => Some(tenant),
         },
         Decision::Reject { .. } => None,
     }

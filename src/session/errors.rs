@@ -1,13 +1,18 @@
 //! The upstream's errors and notices, made fit for a client: never passed, always written anew.
 
 use crate::guard::{Decision, GuardedSql};
+use crate::session::effect::Outcome;
 use crate::session::record::{End, Subject};
+use crate::session::refusal::Poison;
 use crate::session::requests::{Kind, Request};
 use crate::session::upstream::{Upstream, UpstreamPass};
 use crate::session::{CopyState, Partial, Said, SessionError, subject};
 use crate::wire::backend::{self, Fields};
 use crate::wire::frame::{Backend, HEADER_BYTES, Header};
 use crate::wire::report::{Severity, error_response, notice_response};
+
+/// What a refusal by policy has, where other refusals are of data that PostgreSQL would not take either.
+const DENIED: &str = "42501";
 
 /// Bytes of an error's text that are held; what is longer is cut.
 const ERROR_BYTES_MAX: usize = 1_048_576;
@@ -47,14 +52,26 @@ impl Upstream<'_> {
         if let Some(poison) = head.poison.as_ref().filter(|poison| poison.raised(fields)) {
             poison.report.encode(Severity::Error, &mut self.session.client_output);
         } else {
-            let ends = End::failed(sqlstate, self.now);
-            let (subject, fields) = (self.culprit(head), kept(fields, self.sql_of(head)));
             let poisoned = head.poison.is_some();
-            error_response(fields, &mut self.session.client_output);
-            if let Some(subject) = subject.filter(|_| !poisoned) {
+            let subject = self.culprit(head).filter(|_| !poisoned);
+            let refusal = self.session.copy_refusal.as_ref().filter(|refusal| refusal.raised(fields));
+            let ends = match refusal {
+                Some(Poison { report, .. }) => {
+                    report.encode(Severity::Error, &mut self.session.client_output);
+                    let outcome = if report.sqlstate == DENIED { Outcome::Deny } else { Outcome::Error };
+                    End { outcome, ..End::failed(Some(report.sqlstate_bytes()), self.now) }
+                }
+                None => {
+                    let fields = kept(fields, self.sql_of(head));
+                    error_response(fields, &mut self.session.client_output);
+                    End::failed(sqlstate, self.now)
+                }
+            };
+            if let Some(subject) = subject {
                 self.session.records.ended(subject, ends);
             }
         }
+        self.session.copy_refusal = None;
         self.session.requests.fail_head();
         if is_fatal {
             self.session.fatal = Said::Fatal;

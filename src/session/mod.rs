@@ -24,12 +24,12 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use crate::guard::{Decision, Protocol};
-use crate::session::copy::AppendColumn;
+use crate::session::copy::TenantRows;
 use crate::session::effect::{Outcome, Progress, SessionEvent, SessionState};
 use crate::session::names::{Name, Names};
 use crate::session::output::UpstreamBuffer;
 use crate::session::record::{End, Records, Subject};
-use crate::session::refusal::Marks;
+use crate::session::refusal::{Marks, Poison};
 use crate::session::requests::{Fate, Kind, Prepared, Request, Requests};
 use crate::tenant::Timestamp;
 use crate::wire::backend::Status;
@@ -84,6 +84,8 @@ pub struct Session {
     /// Why the client's next message has to wait, where it has to.
     hold: Option<Hold>,
     copy: CopyState,
+    /// Why we have failed the COPY that the server is at.
+    copy_refusal: Option<Poison>,
     client_partial: Partial,
     upstream_partial: Partial,
     /// The last words are said.
@@ -119,7 +121,7 @@ enum Hold {
 enum CopyState {
     None,
     /// The server has asked for data and the client is sending it.
-    In(Option<AppendColumn>),
+    In(Option<TenantRows>),
     /// We have failed the COPY ourselves; the client does not know yet and goes on sending.
     Failed,
     /// The server is sending data.
@@ -165,6 +167,7 @@ impl Session {
             progress: Group::Closed,
             hold: None,
             copy: CopyState::None,
+            copy_refusal: None,
             client_partial: Partial::None,
             upstream_partial: Partial::None,
             fatal: Said::Nothing,

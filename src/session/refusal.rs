@@ -56,6 +56,8 @@ pub(crate) enum PoisonForm {
     Portal(Mark),
     /// Bind with a format that does not exist.
     Format,
+    /// CopyFail.
+    Copy(Mark),
 }
 
 impl Poison {
@@ -65,6 +67,7 @@ impl Poison {
             PoisonForm::Syntax(mark) => (b"42601", mark.identifier()),
             PoisonForm::Portal(mark) => (b"34000", mark.identifier()),
             PoisonForm::Format => (b"22023", "31354"),
+            PoisonForm::Copy(mark) => (b"57014", mark.identifier()),
         };
         fields.value(b'C') == Some(sqlstate)
             && fields.value(b'M').is_some_and(|text| memchr::memmem::find(text, word.as_bytes()).is_some())

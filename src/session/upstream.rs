@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use crate::session::client_copy::append_column;
+use crate::guard::TenantSource;
+use crate::session::client_copy::copied_tenant;
+use crate::session::copy::TenantRows;
 use crate::session::effect::{Outcome, Progress};
 use crate::session::names::Name;
 use crate::session::pass::{FromUpstream, Pass};
@@ -12,7 +14,7 @@ use crate::session::record::End;
 use crate::session::requests::{Fate, Kind, Request};
 use crate::session::{CopyState, Group, Hold, Partial, Session, SessionError};
 use crate::tenant::Timestamp;
-use crate::wire::backend::{self, CopyFormat, Status};
+use crate::wire::backend::{self, Status};
 use crate::wire::frame::{Backend, HEADER_BYTES, Header};
 use crate::wire::{Malformed, encode, frame};
 
@@ -231,6 +233,9 @@ impl Upstream<'_> {
     fn statement_complete(&mut self, rows_affected: Option<u64>) -> Result<Way, SessionError> {
         let head = self.head()?;
         let subject = self.session.subject_of_run(head);
+        if self.session.copy_refusal.is_some() {
+            return Err(SessionError::Disagreement("a COPY that was refused did not fail"));
+        }
         let end = End { outcome: Outcome::Allow, sqlstate: None, rows_affected, at: self.now };
         let Some(subject) = subject else {
             return Err(SessionError::Disagreement("a portal ran that was never bound"));
@@ -296,17 +301,21 @@ impl Upstream<'_> {
         }
         self.session.hold = None;
         self.session.records.copied_in();
-        let Some(append) = append_column(&decision) else {
+        let Some(tenant) = copied_tenant(&decision) else {
             self.session.copy = CopyState::In(None);
             return Ok(Way::Keep);
         };
-        if format == CopyFormat::Binary {
+        let rows = TenantRows::new(tenant);
+        if format != rows.format() || columns != tenant.columns {
             return Err(SessionError::Disagreement("the server asks for COPY data in another format"));
         }
-        self.session.copy = CopyState::In(Some(append));
+        self.session.copy = CopyState::In(Some(rows));
+        if tenant.source == TenantSource::Supplied {
+            return Ok(Way::Keep);
+        }
         // The client sends one column less than the server gets.
         let mut response = BytesMut::new();
-        encode::copy_in_response(columns.saturating_sub(1), &mut response);
+        encode::copy_in_response(format, columns.saturating_sub(1), &mut response);
         Ok(Way::Replace(response))
     }
 

@@ -18,8 +18,15 @@ pub struct CopyStatement {
     /// Names in lower case. The old syntax is brought to the new one's names: `CSV` is `format` with `csv`. A list of
     /// columns has its names quoted as needed, with commas between.
     pub options: Vec<(String, Option<String>)>,
-    /// The condition of COPY FROM, without the word WHERE.
-    pub where_: Option<Range<usize>>,
+    /// The condition of COPY FROM.
+    pub condition: Option<CopyCondition>,
+}
+
+#[derive(Debug)]
+pub struct CopyCondition {
+    pub tree: Box<ast::Expr>,
+    /// Without the word WHERE.
+    pub range: Range<usize>,
 }
 
 /// What is copied. Ranges are of tokens.
@@ -81,13 +88,13 @@ pub(crate) fn copy(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextLimits
         }
     };
     options_of(&mut cursor, &mut options)?;
-    let mut where_ = None;
+    let mut condition = None;
     if is_from && cursor.eat("where") {
         if cursor.is_done() {
             return Err(cursor.error());
         }
-        let condition = cursor.at()..cursor.end();
-        if let Some(i) = condition.clone().find(|i| is_query_word(tokens, *i)) {
+        let range = cursor.at()..cursor.end();
+        if let Some(i) = range.clone().find(|i| is_query_word(tokens, *i)) {
             let position = Some(tokens.position(i));
             return Err(ReadError::new(
                 ReadErrorKind::Grammar,
@@ -95,11 +102,11 @@ pub(crate) fn copy(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextLimits
                 position,
             ));
         }
-        where_ = Some(condition);
+        condition = Some(CopyCondition { tree: parse::condition(tokens, range.clone(), limits)?, range });
     } else {
         cursor.finish()?;
     }
-    Ok(CopyStatement { source, direction, options, where_ })
+    Ok(CopyStatement { source, direction, options, condition })
 }
 
 fn is_query_word(tokens: &Tokens<'_>, i: usize) -> bool {

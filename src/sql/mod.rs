@@ -22,6 +22,7 @@ mod shape;
 mod token;
 mod vocabulary;
 
+pub use copy::CopyCondition;
 pub use copy::CopyDirection;
 pub use copy::CopySource;
 pub use copy::CopyStatement;

@@ -13,6 +13,7 @@ use sqlparser::parser::Parser;
 use sqlparser::parser::ParserError;
 use sqlparser::tokenizer::Span;
 use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::TokenWithSpan;
 use std::ops::Range;
 
 /// Trees grow one level with each operator of a chain, and are walked and taken apart by recursion.
@@ -27,6 +28,33 @@ pub(crate) fn statement(
 ) -> Result<Box<ast::Statement>, ReadError> {
     check_size(tokens, range.clone())?;
     let shadow = shadow::shadow(tokens, range.clone())?;
+    read(tokens, range, shadow, limits)
+}
+
+/// Reads a condition, given without the WHERE before it: as that of a query without anything else.
+pub(crate) fn condition(
+    tokens: &Tokens<'_>,
+    range: Range<usize>,
+    limits: &TextLimits,
+) -> Result<Box<ast::Expr>, ReadError> {
+    check_size(tokens, range.clone())?;
+    let shadow = shadow::condition(tokens, range.clone())?;
+    let misplaced = || {
+        let message = tokens.misplaced(range.start);
+        ReadError::new(ReadErrorKind::Grammar, message, Some(tokens.position(range.start)))
+    };
+    let statement = read(tokens, range.clone(), shadow, limits)?;
+    let ast::Statement::Query(query) = *statement else { return Err(misplaced()) };
+    let ast::SetExpr::Select(select) = *query.body else { return Err(misplaced()) };
+    select.selection.map(Box::new).ok_or_else(misplaced)
+}
+
+fn read(
+    tokens: &Tokens<'_>,
+    range: Range<usize>,
+    shadow: Vec<TokenWithSpan>,
+    limits: &TextLimits,
+) -> Result<Box<ast::Statement>, ReadError> {
     let dialect = PostgreSqlDialect {};
     let mut parser = Parser::new(&dialect).with_recursion_limit(limits.nesting_max).with_tokens_with_locations(shadow);
     let statement = parser.parse_statement();

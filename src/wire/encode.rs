@@ -5,7 +5,7 @@ use pgwire::messages::copy::CopyInResponse;
 use pgwire::messages::response::{ReadyForQuery, TransactionStatus};
 use pgwire::messages::startup::{Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey};
 
-use crate::wire::backend::Status;
+use crate::wire::backend::{CopyFormat, Status};
 use crate::wire::report::append;
 
 pub fn authentication_ok(out: &mut BytesMut) {
@@ -48,9 +48,12 @@ pub fn ready_for_query(status: Status, out: &mut BytesMut) {
     append(&ReadyForQuery::new(status), out);
 }
 
-/// CopyInResponse for the text format.
-pub fn copy_in_response(columns: u16, out: &mut BytesMut) {
-    append(&CopyInResponse::new(0, columns.cast_signed(), vec![0; usize::from(columns)]), out);
+pub fn copy_in_response(format: CopyFormat, columns: u16, out: &mut BytesMut) {
+    let code = match format {
+        CopyFormat::Text => 0,
+        CopyFormat::Binary => 1,
+    };
+    append(&CopyInResponse::new(code, columns.cast_signed(), vec![i16::from(code); usize::from(columns)]), out);
 }
 
 /// A message to the upstream: its type, and a body that `write` appends.

@@ -76,8 +76,8 @@ const STATEMENTS: &[(&str, &str)] = &[
 
 const INSERT: &str = "INSERT INTO notes (id, body, tenant_id) VALUES (5, 'bound', $1)";
 
-struct House {
-    postgres: ThrowawayPostgres,
+pub(crate) struct House {
+    pub(crate) postgres: ThrowawayPostgres,
     target: Target,
     decider: Guard,
 }
@@ -100,11 +100,13 @@ impl Decider for Guard {
 }
 
 impl House {
-    async fn open() -> Self {
+    /// With `schema` beside the table of notes.
+    pub(crate) async fn open(schema: &str) -> Self {
         let options = Options { plain: PlainConnections::Allowed, ..Options::default() };
         let postgres = ThrowawayPostgres::start(options).unwrap();
         postgres.create_role("app", "app-secret").unwrap();
         postgres.psql(SCHEMA).unwrap();
+        postgres.psql(schema).unwrap();
         let settings = Upstream {
             name: "main".to_owned(),
             host: "127.0.0.1".to_owned(),
@@ -124,7 +126,7 @@ impl House {
     }
 
     /// What a client sees that says all this, directly to the server.
-    async fn direct(&self, input: &[u8]) -> Vec<u8> {
+    pub(crate) async fn direct(&self, input: &[u8]) -> Vec<u8> {
         let mut upstream = Wire::open(connect(&self.target, &[]).await.unwrap());
         upstream.writer.write_all(input).await.unwrap();
         let mut output = Vec::new();
@@ -137,7 +139,7 @@ impl House {
     }
 
     /// What it sees with a session in between. `sizes`: in what pieces it says it.
-    async fn through(&mut self, input: &[u8], sizes: &mut dyn FnMut() -> usize) -> Vec<u8> {
+    pub(crate) async fn through(&mut self, input: &[u8], sizes: &mut dyn FnMut() -> usize) -> Vec<u8> {
         let mut upstream = Wire::open(connect(&self.target, &[]).await.unwrap());
         let mut session = Session::new(LIMITS, [3; 16]);
         let (mut unread, mut from_upstream, mut output) = (BytesMut::new(), BytesMut::new(), Vec::new());
@@ -218,14 +220,15 @@ impl Wire {
     }
 }
 
-const LAST: &str = "SELECT 4242";
+/// The end of every conversation.
+pub(crate) const LAST: &str = "SELECT 4242";
 
 fn is_over(output: &[u8]) -> bool {
     let row = [&b"D\0\0\0\x0e\0\x01\0\0\0\x044242"[..], &frame(b'C', b"SELECT 1\0"), &frame(b'Z', b"I")].concat();
     output.ends_with(&row)
 }
 
-fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut frame = vec![kind];
     frame.extend_from_slice(&u32::try_from(body.len() + 4).unwrap().to_be_bytes());
     frame.extend_from_slice(body);
@@ -263,10 +266,10 @@ fn shown(mut bytes: &[u8]) -> Vec<String> {
 }
 
 /// SplitMix64.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -274,7 +277,7 @@ impl Random {
         usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(limit).unwrap()).unwrap()
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 }
@@ -419,7 +422,7 @@ impl Script {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conversations_look_the_same_with_and_without_partywall() {
-    let mut house = House::open().await;
+    let mut house = House::open("").await;
     let mut superuser = tokio_postgres::Config::new();
     superuser.host_path(house.postgres.socket_folder()).port(house.postgres.port()).dbname("app");
     superuser.user(ThrowawayPostgres::SUPERUSER).password(house.postgres.superuser_password());

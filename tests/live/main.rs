@@ -5,6 +5,7 @@
 mod admin;
 mod cli;
 mod conversation;
+mod copy;
 mod demo;
 mod drivers;
 mod generator;

@@ -92,7 +92,7 @@ impl TenantType {
     }
 
     /// The value as the type's binary form.
-    pub(in crate::guard) fn binary(self, value: &TenantValue) -> Vec<u8> {
+    pub(in crate::guard) fn binary(&self, value: &TenantValue) -> Vec<u8> {
         match value {
             TenantValue::Text(text) => text.as_bytes().to_vec(),
             TenantValue::Uuid(bytes) => bytes.to_vec(),
@@ -100,7 +100,7 @@ impl TenantType {
                 let width = match self {
                     Self::Int2 => 2,
                     Self::Int4 => 4,
-                    Self::Int8 | Self::Text | Self::Varchar | Self::Uuid => 8,
+                    Self::Int8 | Self::Text | Self::Varchar | Self::Uuid | Self::Enum { .. } => 8,
                 };
                 number.to_be_bytes().into_iter().skip(8 - width).collect()
             }

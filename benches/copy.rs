@@ -58,6 +58,7 @@ fn guard() -> Guard {
         rules: Vec::new(),
         triggers: Vec::new(),
         row_security: false,
+        security_barrier: false,
     };
     let catalog =
         Catalog { format: CATALOG_FORMAT, server_version: 150_000, relations: vec![relation], ..Catalog::default() };

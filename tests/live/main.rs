@@ -1,19 +1,29 @@
 //! Tests against a real PostgreSQL. Without one they fail: none is ever skipped.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code: a panic is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test code: a panic is a failed test"
+)]
 
+mod acceptance;
 mod admin;
+mod bypass;
 mod cli;
 mod conversation;
 mod copy;
 mod demo;
 mod drivers;
+mod gate;
 mod generator;
 mod oracle;
 mod proxy;
 mod psql;
 mod reload;
 mod run;
+mod script;
 mod shared;
 mod throwaway;
 mod upstream;

@@ -23,6 +23,9 @@ use postgres_protocol::authentication::sasl::ScramSha256;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
+use crate::gate::Gate;
+use crate::gate::Upstream;
+
 pub(crate) const TENANT: &str = "acme";
 
 /// In this order everywhere: ours beside others, ours beside other others, ours alone.
@@ -49,28 +52,79 @@ impl Worlds {
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let postgres = ThrowawayPostgres::start(Options { settings, ..Options::default() }).unwrap();
         postgres.create_role("app", PASSWORD).unwrap();
+        postgres.psql_in("postgres", "ALTER ROLE app SET statement_timeout = '3s'").unwrap();
+        let worlds = Self { postgres };
         let schema = fs::read_to_string(corpus("agency").join("catalog.sql")).unwrap();
-        // One schema copied, so that types and tables have the same OIDs in all worlds.
-        postgres.create_database("agency").unwrap();
-        postgres.psql_in("agency", &(schema + GRANTS)).unwrap();
-        let copy = |from: &str, to: &str| {
-            postgres.psql_in("postgres", &format!("CREATE DATABASE {to} TEMPLATE {from}")).unwrap();
-        };
+        worlds.make("agency", &(schema + GRANTS));
         for world in WORLDS {
-            copy("agency", world);
-            postgres.psql_in(world, &(rows_of(world) + "REFRESH MATERIALIZED VIEW client_totals; ANALYZE;")).unwrap();
+            worlds.copy("agency", world);
+            worlds.run(world, &(rows_of(world) + "REFRESH MATERIALIZED VIEW client_totals; ANALYZE;"));
             if world == "alone" {
-                postgres.psql_in(world, DEFAULTS).unwrap();
+                worlds.run(world, &DEFAULTS.replace("COLUMN", "client_id").replace("TENANT", TENANT));
             }
             for worker in 0..workers {
-                copy(world, &database(world, worker));
+                worlds.copy(world, &database(world, worker));
             }
         }
-        Self { postgres }
+        worlds
+    }
+
+    /// The worlds of another schema, on the same server: of its tables each tenant has rows by the script beside it.
+    pub(crate) fn add(&self, schema: &Small) {
+        let read = |name| fs::read_to_string(corpus(schema.name).join(name)).unwrap();
+        let template = format!("template_{}", schema.name);
+        self.make(&template, &(read("catalog.sql") + GRANTS_IN_PUBLIC));
+        let rows = |tenant: &str, base: usize, rows: usize| {
+            let script = read("rows.sql").replace("TENANT", tenant).replace("BASE", &base.to_string());
+            script.replace("ROWS", &rows.to_string())
+        };
+        let [first, second] = schema.others;
+        let ours = rows(schema.tenant, 0, 5);
+        let scripts = [
+            ours.clone() + &rows(first, 100, 3),
+            rows(second, 200, 9) + &ours + &rows(first, 300, 1),
+            ours + &DEFAULTS.replace("COLUMN", schema.column).replace("TENANT", schema.tenant),
+        ];
+        for (world, script) in WORLDS.iter().zip(scripts) {
+            let database = format!("{}_{world}", schema.name);
+            self.copy(&template, &database);
+            self.run(&database, &(script + "ANALYZE;"));
+        }
+    }
+
+    /// One schema copied, so that types and tables have the same OIDs in all worlds.
+    fn make(&self, database: &str, script: &str) {
+        self.postgres.create_database(database).unwrap();
+        self.run(database, script);
+    }
+
+    fn run(&self, database: &str, script: &str) {
+        self.postgres.psql_in(database, script).unwrap();
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        self.run("postgres", &format!("CREATE DATABASE {to} TEMPLATE {from}"));
+    }
+
+    /// A client that is asked for by Partywall.
+    pub(crate) fn gate(&self, database: &str, policy: &str, tenant: &str) -> Gate {
+        let (folder, port) = (self.postgres.socket_folder(), self.postgres.port());
+        Gate::open(&Upstream { folder: &folder, port, database, role: "app", password: PASSWORD }, policy, tenant)
     }
 
     pub(crate) fn connect(&self, world: &str, worker: usize) -> Connection {
-        Connection::open(&self.socket(), "app", PASSWORD, &database(world, worker))
+        self.connect_to(&database(world, worker))
+    }
+
+    pub(crate) fn connect_to(&self, database: &str) -> Connection {
+        let parameters = [
+            ("user", "app"),
+            ("database", database),
+            ("client_encoding", "UTF8"),
+            ("TimeZone", "UTC"),
+            ("search_path", "public"),
+        ];
+        Connection::open(&self.socket(), &parameters, PASSWORD)
     }
 
     fn socket(&self) -> PathBuf {
@@ -99,14 +153,25 @@ const GRANTS: &str = "
     GRANT USAGE ON SCHEMA archive TO app;
     GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app;";
 
+const GRANTS_IN_PUBLIC: &str = "
+    GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app;";
+
+/// A schema that holds some cases of its own.
+pub(crate) struct Small {
+    pub(crate) name: &'static str,
+    pub(crate) column: &'static str,
+    pub(crate) tenant: &'static str,
+    pub(crate) others: [&'static str; 2],
+}
+
 /// Alone, a row of which nobody says whose it is, is ours.
 const DEFAULTS: &str = "
     DO $$
     DECLARE name regclass;
     BEGIN
         FOR name IN SELECT attrelid::regclass FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-            WHERE attname = 'client_id' AND relkind IN ('r', 'p')
-        LOOP EXECUTE format('ALTER TABLE %s ALTER client_id SET DEFAULT %L', name, 'acme'); END LOOP;
+            WHERE attname = 'COLUMN' AND relkind IN ('r', 'p')
+        LOOP EXECUTE format('ALTER TABLE %s ALTER COLUMN SET DEFAULT %L', name, 'TENANT'); END LOOP;
     END $$;";
 
 // The rows.
@@ -313,6 +378,16 @@ pub(crate) struct Answer {
     /// SQLSTATE, message, and schema, table, column, type and constraint.
     pub(crate) error: Option<(String, String, Vec<String>)>,
     pub(crate) notices: Vec<String>,
+    pub(crate) transaction: Transaction,
+}
+
+/// Where ReadyForQuery says that the session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Transaction {
+    #[default]
+    None,
+    Open,
+    Failed,
 }
 
 pub(crate) struct Connection {
@@ -321,23 +396,15 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    fn open(socket: &Path, user: &str, password: &str, database: &str) -> Self {
+    pub(crate) fn open(socket: &Path, parameters: &[(&str, &str)], password: &str) -> Self {
         let mut connection = Self { stream: UnixStream::connect(socket).unwrap(), buffer: BytesMut::new() };
         let mut packet = BytesMut::new();
-        let parameters = [
-            ("user", user),
-            ("database", database),
-            ("client_encoding", "UTF8"),
-            ("TimeZone", "UTC"),
-            ("search_path", "public"),
-            ("statement_timeout", "3s"),
-        ];
-        frontend::startup_message(parameters, &mut packet).unwrap();
+        frontend::startup_message(parameters.iter().copied(), &mut packet).unwrap();
         connection.send(&packet);
         let mut scram = ScramSha256::new(password.as_bytes(), ChannelBinding::unsupported());
         loop {
             let mut packet = BytesMut::new();
-            match connection.receive() {
+            match connection.receive().unwrap() {
                 Message::AuthenticationSasl(_) => {
                     frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), &mut packet).unwrap();
                 }
@@ -370,9 +437,18 @@ impl Connection {
 
     /// All up to the next ReadyForQuery.
     pub(crate) fn answer(&mut self) -> Answer {
+        self.answer_with(None)
+    }
+
+    /// The same, with what a COPY FROM STDIN is given.
+    pub(crate) fn answer_with(&mut self, rows: Option<&[u8]>) -> Answer {
         let mut answer = Answer::default();
         loop {
-            match self.receive() {
+            let Some(message) = self.receive() else {
+                answer.error = Some(("08006".to_owned(), "the connection was closed".to_owned(), Vec::new()));
+                return answer;
+            };
+            match message {
                 Message::RowDescription(body) => {
                     answer.columns.push(
                         body.fields().map(|field| Ok((field.name().to_owned(), field.type_oid()))).collect().unwrap(),
@@ -396,30 +472,47 @@ impl Connection {
                 }
                 Message::CopyInResponse(_) => {
                     let mut packet = BytesMut::new();
-                    frontend::copy_fail("the oracle has no rows", &mut packet).unwrap();
+                    match rows {
+                        Some(rows) => {
+                            frontend::CopyData::new(rows).unwrap().write(&mut packet);
+                            frontend::copy_done(&mut packet);
+                        }
+                        None => frontend::copy_fail("the oracle has no rows", &mut packet).unwrap(),
+                    }
                     self.send(&packet);
                 }
                 Message::CopyData(body) => {
                     answer.rows.push(vec![Some(String::from_utf8_lossy(body.data()).into_owned())]);
                 }
-                Message::ReadyForQuery(_) => return answer,
+                Message::ReadyForQuery(body) => {
+                    answer.transaction = match body.status() {
+                        b'T' => Transaction::Open,
+                        b'E' => Transaction::Failed,
+                        _ => Transaction::None,
+                    };
+                    return answer;
+                }
                 _ => {}
             }
         }
     }
 
+    /// A connection that is closed shows when it is read.
     fn send(&mut self, packet: &[u8]) {
-        self.stream.write_all(packet).unwrap();
+        drop(self.stream.write_all(packet));
     }
 
-    fn receive(&mut self) -> Message {
+    /// `None`: the server has closed the connection.
+    fn receive(&mut self) -> Option<Message> {
         loop {
             if let Some(message) = Message::parse(&mut self.buffer).unwrap() {
-                return message;
+                return Some(message);
             }
             let mut chunk = [0; 65_536];
-            let length = self.stream.read(&mut chunk).unwrap();
-            assert!(length > 0, "the server has closed the connection");
+            let length = self.stream.read(&mut chunk).unwrap_or_default();
+            if length == 0 {
+                return None;
+            }
             self.buffer.extend_from_slice(&chunk[..length]);
         }
     }

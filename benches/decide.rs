@@ -165,6 +165,7 @@ fn event(ruleset: &Ruleset, protocol: Protocol, sql: &str) -> StatementEvent {
     StatementEvent {
         decision: Arc::new(decided(ruleset, &identity(), protocol, sql)),
         statement: 0,
+        meant: None,
         transaction_number: 12,
         statement_number: 345,
         started: Timestamp(1_795_374_605_123_456),

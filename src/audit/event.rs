@@ -1,7 +1,7 @@
 //! What is recorded: the kinds of events, what each carries, and how grave it is.
 
 use crate::audit::tag::{PolicyTag, SessionTag};
-use crate::guard::{Code, Decision, LensKind, ObjectAccess, StatementClass, StatementFacts};
+use crate::guard::{Code, Decision, LensKind, Naming, ObjectAccess, StatementClass, StatementFacts};
 use crate::session::effect::{Outcome, StatementEvent};
 use crate::tenant::Timestamp;
 
@@ -198,13 +198,27 @@ pub(super) fn concerned(event: &StatementEvent) -> impl Iterator<Item = &Stateme
     statements.filter(move |(index, _)| all || *index == event.statement).map(|(_, statement)| statement)
 }
 
+/// What was reached: by EXECUTE, FETCH and MOVE through the name that they say.
 pub(super) fn reached(event: &StatementEvent) -> impl Iterator<Item = &ObjectAccess> {
-    concerned(event).flat_map(|statement| &statement.objects)
+    let meant = meant(event);
+    let own = concerned(event).filter(move |_| meant.is_none());
+    own.chain(meant).flat_map(|statement| &statement.objects)
+}
+
+fn meant(event: &StatementEvent) -> Option<&StatementFacts> {
+    let meant = event.meant.as_ref()?;
+    meant.decision.facts().statements.get(meant.statement)
 }
 
 /// The record's word for what a statement does.
 pub(super) fn class(event: &StatementEvent) -> &'static str {
-    match concerned(event).next().map(|statement| statement.class) {
+    let class = match meant(event) {
+        Some(StatementFacts { naming: Naming::Prepares { class, .. }, .. } | StatementFacts { class, .. }) => {
+            Some(*class)
+        }
+        None => concerned(event).next().map(|statement| statement.class),
+    };
+    match class {
         Some(StatementClass::Read | StatementClass::CopyOut) => "read",
         Some(StatementClass::Write | StatementClass::CopyIn) => "write",
         Some(

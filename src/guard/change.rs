@@ -9,13 +9,14 @@ use sqlparser::ast::{
 
 use crate::guard::decision::Access;
 use crate::guard::from::not_allowed;
+use crate::guard::naming::Positioned;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::rows::mismatch;
 use crate::guard::ruleset::RelationRule;
 use crate::guard::tenant_column;
 use crate::guard::walk::{Inheritance, Outcome, QueryShape, Walk, quote_name};
 use crate::sql::clauses::{self, Block, Clauses};
-use crate::sql::{ident_value, token_range};
+use crate::sql::{current_of, ident_value, token_range};
 
 /// The table that a statement changes.
 pub(in crate::guard) struct Target<'a> {
@@ -178,6 +179,9 @@ impl<'a> Walk<'a> {
         others: &[TableWithJoins],
     ) -> Outcome<()> {
         self.join_conditions(others, 1)?;
+        if let Some(cursor) = selection.and_then(|selection| current_of(self.tokens, selection)) {
+            return self.position_on(cursor, target);
+        }
         self.conditions(clauses.where_.clone(), selection)?;
         let Some(column) = target.rule.target_column() else { return Ok(()) };
         let reference = tenant_column::reference(&target.name, &column.name);
@@ -196,6 +200,16 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(())
+    }
+
+    /// `WHERE CURRENT OF cursor` takes no condition beside it. The session sees to it that the cursor is one of those that
+    /// read the table through its lens.
+    fn position_on(&mut self, cursor: String, target: &Target<'_>) -> Outcome<()> {
+        let relation = target.rule.relation.qualified_name();
+        match self.positioned.replace(Positioned { cursor, relation }) {
+            None => Ok(()),
+            Some(_) => Err(not_allowed("WHERE CURRENT OF twice in one statement")),
+        }
     }
 
     /// The SET list: values are read; the tenant column may only be set to what it is.

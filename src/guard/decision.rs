@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::catalog::QualifiedName;
+use crate::guard::naming::{Naming, Positioned};
 use crate::guard::rejection::Rejection;
 use crate::guard::template::Template;
 use crate::policy::SensitiveClass;
@@ -157,8 +158,18 @@ pub struct StatementFacts {
     pub command: &'static str,
     pub class: StatementClass,
     pub objects: Vec<ObjectAccess>,
-    /// The prepared statement that `DEALLOCATE <name>` drops.
-    pub deallocates: Option<String>,
+    pub naming: Naming,
+    /// The cursor whose row it changes.
+    pub positioned: Option<Positioned>,
+    /// A view is read whose rows come past the lenses: no row of such a cursor may be changed through it.
+    pub reads_views: bool,
+}
+
+impl StatementFacts {
+    /// A query or a change of rows: nothing that the session would have to follow while it runs.
+    pub fn is_plain(&self) -> bool {
+        self.naming == Naming::Nothing && matches!(self.class, StatementClass::Read | StatementClass::Write)
+    }
 }
 
 /// What a session has to know of a statement.

@@ -24,6 +24,8 @@ mod kind;
 mod literal;
 mod manual;
 mod merge;
+mod naming;
+mod prepared;
 mod query;
 mod rejection;
 mod relation;
@@ -38,6 +40,7 @@ mod tenant_column;
 mod total;
 mod types;
 mod verify;
+mod verify_copy;
 mod view;
 mod walk;
 
@@ -46,6 +49,7 @@ pub use decision::{
     ObjectAccess, ParameterCheck, StatementClass, StatementFacts, TenantSource, TenantValue,
 };
 pub use grade::{Grade, Standing, Surveyed, Target, grade, survey};
+pub use naming::{Argument, Hold, Naming, Positioned};
 pub use rejection::{Code, Rejection};
 pub use render::{render_json, render_text};
 pub use ruleset::{Diagnostic, Ruleset};

@@ -8,6 +8,7 @@ use crate::guard::Access;
 use crate::guard::CopyIn;
 use crate::guard::Decision;
 use crate::guard::Forward;
+use crate::guard::Naming;
 use crate::guard::ObjectAccess;
 use crate::guard::ParameterCheck;
 use crate::guard::StatementClass;
@@ -23,7 +24,15 @@ pub fn render_text(decision: &Decision) -> String {
         Decision::Forward(forward) => {
             lines.push("forward".to_owned());
             lines.push(forward.sql.as_str().to_owned());
-            lines.extend(forward.facts.statements.iter().flat_map(|statement| &statement.objects).map(object_line));
+            for statement in &forward.facts.statements {
+                lines.extend(statement.naming.describe().map(|line| printable(&line)));
+                lines.extend(statement.objects.iter().map(object_line));
+                let positioned = statement.positioned.as_ref();
+                lines.extend(positioned.map(|at| printable(&format!("current of {}", written_part(&at.cursor)))));
+                if let Naming::Prepares { checks, .. } = &statement.naming {
+                    lines.extend(checks.iter().map(parameter_line));
+                }
+            }
             lines.extend(forward.parameter_checks.iter().map(parameter_line));
             lines.extend(tenant_in_copy(&forward.copy_in).map(|source| format!("copy tenant {source}")));
         }
@@ -82,11 +91,12 @@ fn parameter_line(check: &ParameterCheck) -> String {
 
 fn facts(forward: &Forward) -> Value {
     let statements = forward.facts.statements.iter().map(|statement| {
-        json!({
-            "command": statement.command,
-            "class": class(statement.class),
-            "objects": statement.objects.iter().map(object).collect::<Vec<_>>(),
-        })
+        let mut shown = Map::new();
+        shown.insert("command".to_owned(), json!(statement.command));
+        shown.insert("class".to_owned(), json!(class(statement.class)));
+        shown.insert("objects".to_owned(), statement.objects.iter().map(object).collect());
+        shown.extend(statement.naming.describe().map(|naming| ("naming".to_owned(), json!(naming))));
+        shown
     });
     let checks = forward.parameter_checks.iter();
     let checks = checks.map(|check| json!({ "parameter": check.parameter, "column": check.column }));
@@ -158,7 +168,9 @@ mod tests {
             command: "UPDATE",
             class: StatementClass::Write,
             objects: vec![invoices],
-            deallocates: None,
+            naming: Naming::Nothing,
+            positioned: None,
+            reads_views: false,
         };
         Decision::Forward(Forward {
             sql: GuardedSql::new("UPDATE …".to_owned(), Vec::new()),

@@ -3,7 +3,7 @@
 use crate::guard::decision::StatementClass;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::walk::{Outcome, Walk};
-use crate::sql::{DiscardKind, SessionStatement, SettingValue};
+use crate::sql::{DiscardKind, Fetched, SessionStatement, SettingValue};
 
 /// Settings that change the form of answers, or only this session's own transactions.
 const FREE: &[&str] = &[
@@ -67,11 +67,12 @@ pub(in crate::guard) fn session_statement(walk: &Walk<'_>, statement: &SessionSt
         S::Discard(DiscardKind::All) => Ok(StatementClass::Discard),
         S::Discard(DiscardKind::Plans | DiscardKind::Sequences | DiscardKind::Temp) => Ok(StatementClass::Setting),
         S::DeallocateAll => Ok(StatementClass::Discard),
-        S::Deallocate { .. } | S::CloseAllCursors | S::UnlistenAll => Ok(StatementClass::Setting),
+        S::Deallocate { .. } | S::UnlistenAll => Ok(StatementClass::Setting),
+        S::CloseCursor { .. } | S::CloseAllCursors => Ok(StatementClass::Setting),
+        S::Fetch { .. } => Ok(StatementClass::Read),
         S::Listen { .. } | S::Unlisten { .. } | S::Notify { .. } => {
             Err(statement_refused(command(statement)).detail("Channels are shared by all tenants of the server."))
         }
-        S::CloseCursor { .. } => Err(statement_refused("CLOSE")),
     }
 }
 
@@ -92,6 +93,8 @@ pub(in crate::guard) fn command(statement: &SessionStatement) -> &'static str {
         S::Listen { .. } => "LISTEN",
         S::Unlisten { .. } | S::UnlistenAll => "UNLISTEN",
         S::Notify { .. } => "NOTIFY",
+        S::Fetch { what: Fetched::Rows, .. } => "FETCH",
+        S::Fetch { what: Fetched::Nothing, .. } => "MOVE",
         S::CloseCursor { .. } | S::CloseAllCursors => "CLOSE CURSOR",
     }
 }

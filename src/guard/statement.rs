@@ -7,6 +7,7 @@ use sqlparser::ast::Statement as Tree;
 use crate::guard::decision::{CopyIn, Decision, Facts, Forward, GuardedSql, StatementClass, StatementFacts};
 use crate::guard::expand::{self, Expanded};
 use crate::guard::from::not_allowed;
+use crate::guard::naming::Naming;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::Ruleset;
 use crate::guard::template::template;
@@ -14,8 +15,8 @@ use crate::guard::verify::verify;
 use crate::guard::walk::{Outcome, Walk};
 use crate::guard::{Protocol, Request, setting};
 use crate::sql::{
-    Body, CopyDirection, Emitted, ReadError, ReadErrorKind, Script, SessionStatement, Statement, TokenKind, Tokens,
-    normalize, with_script,
+    Body, CopyDirection, Emitted, ReadError, ReadErrorKind, Script, Statement, TokenKind, Tokens, normalize,
+    with_script,
 };
 
 /// Decides one text of SQL for one identity.
@@ -160,17 +161,24 @@ fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Ou
     for statement in &script.statements {
         walk.objects.clear();
         walk.writes = false;
+        walk.positioned = None;
+        walk.reads_views = false;
         // What was reached is recorded even where it is then refused.
         let outcome = one(walk, statement);
-        let (command, class, copied) = match &outcome {
-            Ok((class, copied)) => (command(statement), *class, Some(copied.clone())),
-            Err(_) => (command(statement), refused_class(statement), None),
+        let (class, naming) = match &outcome {
+            Ok(found) => (found.class, found.naming.clone()),
+            Err(_) => (refused_class(statement), Naming::Nothing),
         };
-        let objects = std::mem::take(&mut walk.objects).into_values().collect();
-        let deallocates = deallocated(statement);
-        facts.statements.push(StatementFacts { command, class, objects, deallocates });
-        outcome?;
-        if let Some(copied) = copied.filter(|copied| *copied != CopyIn::Unchanged) {
+        facts.statements.push(StatementFacts {
+            command: command(statement),
+            class,
+            objects: std::mem::take(&mut walk.objects).into_values().collect(),
+            naming,
+            positioned: walk.positioned.take(),
+            reads_views: walk.reads_views,
+        });
+        let copied = outcome?.copy_in;
+        if copied != CopyIn::Unchanged {
             if script.statements.len() > 1 {
                 return Err(not_allowed("COPY FROM beside other statements"));
             }
@@ -180,11 +188,38 @@ fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Ou
     Ok(copy_in)
 }
 
-fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<(StatementClass, CopyIn)> {
+/// What a statement is.
+struct Found {
+    class: StatementClass,
+    naming: Naming,
+    copy_in: CopyIn,
+}
+
+fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<Found> {
+    let mut naming = Naming::Nothing;
     let class = match &statement.body {
         Body::Empty => StatementClass::Empty,
-        Body::Copy(copy) => return walk.copy(copy),
-        Body::Session(session) => setting::session_statement(walk, session)?,
+        Body::Copy(copy) => {
+            let (class, copy_in) = walk.copy(copy)?;
+            return Ok(Found { class, naming, copy_in });
+        }
+        Body::Session(session) => {
+            naming = Naming::of_session(session);
+            setting::session_statement(walk, session)?
+        }
+        Body::Prepare(prepare) => {
+            naming = walk.prepare(prepare)?;
+            StatementClass::Setting
+        }
+        // What it executes is found by its name.
+        Body::Execute(execute) => {
+            naming = walk.execute(execute)?;
+            StatementClass::Read
+        }
+        Body::Declare(declare) => {
+            naming = walk.declare(declare)?;
+            StatementClass::Read
+        }
         Body::Tree(tree) => {
             walk.tree(tree)?;
             if walk.writes { StatementClass::Write } else { StatementClass::Read }
@@ -197,22 +232,13 @@ fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<(StatementClass, C
                 .hint(instead(words)));
         }
     };
-    Ok((class, CopyIn::Unchanged))
-}
-
-/// The prepared statement that a statement of SQL drops by its name.
-fn deallocated(statement: &Statement) -> Option<String> {
-    match &statement.body {
-        Body::Session(SessionStatement::Deallocate { name }) => Some(name.clone()),
-        _ => None,
-    }
+    Ok(Found { class, naming, copy_in: CopyIn::Unchanged })
 }
 
 /// What to do instead of a statement that is not let through.
 fn instead(words: &str) -> &'static str {
     match words.split(' ').next().unwrap_or_default() {
-        "PREPARE" | "EXECUTE" => "Use the driver's own prepared statements, which do not need SQL.",
-        "DECLARE" | "FETCH" | "MOVE" => "Let the driver fetch the result in parts, or read it with LIMIT and a key.",
+        "PREPARE" => "Use COMMIT.",
         "EXPLAIN" => "Ask who keeps the policy: partywall explain shows what is sent, the database its plan.",
         "TRUNCATE" => "Use DELETE.",
         "CALL" | "DO" => "Call a function that the policy lists.",
@@ -240,7 +266,8 @@ fn refused_class(statement: &Statement) -> StatementClass {
         Body::Empty => StatementClass::Empty,
         Body::Copy(copy) if copy.direction == CopyDirection::FromStdin => StatementClass::CopyIn,
         Body::Copy(_) => StatementClass::CopyOut,
-        Body::Session(_) | Body::Other(_) => StatementClass::Setting,
+        Body::Session(_) | Body::Prepare(_) | Body::Other(_) => StatementClass::Setting,
+        Body::Execute(_) | Body::Declare(_) => StatementClass::Read,
         Body::Tree(tree) => match tree.as_ref() {
             Tree::Query(_) => StatementClass::Read,
             _ => StatementClass::Write,
@@ -262,6 +289,9 @@ fn command(statement: &Statement) -> &'static str {
             Tree::Merge(_) => "MERGE",
             _ => "OTHER",
         },
+        Body::Prepare(_) => "PREPARE",
+        Body::Execute(_) => "EXECUTE",
+        Body::Declare(_) => "DECLARE CURSOR",
         Body::Other(_) => "OTHER",
     }
 }

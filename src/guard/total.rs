@@ -131,8 +131,8 @@ impl Walk<'_> {
             Value::Boolean(_) => Measure::total(Kind::Boolean),
             Value::Placeholder(name) => {
                 let number = name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()).unwrap_or(0);
-                let declared = number.checked_sub(1).and_then(|at| self.request.parameter_types.get(at)).copied();
-                Measure::total(Kind::of_oid(declared.unwrap_or(0)))
+                let declared = number.checked_sub(1).and_then(|at| self.parameters.get(at)).cloned();
+                Measure::total(declared.unwrap_or(Kind::Untyped))
             }
             Value::HexStringLiteral(_) | Value::SingleQuotedByteStringLiteral(_) => Measure::total(Kind::Unknown),
             _ => Measure::total(Kind::Untyped),

@@ -12,16 +12,14 @@ use sqlparser::ast::{
 };
 
 use crate::catalog::QualifiedName;
-use crate::guard::copy_form::copy_form;
-use crate::guard::decision::{CopyIn, GuardedSql, TenantSource};
+use crate::guard::decision::{CopyIn, GuardedSql};
 use crate::guard::query::item_expression;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, Ruleset, TenantColumn};
+use crate::guard::verify_copy::verify_copy;
 use crate::guard::view::View;
 use crate::guard::walk::Outcome;
-use crate::sql::{
-    Body, CopyDirection, CopySource, CopyStatement, ReadErrorKind, Script, TextLimits, ident_value, with_script,
-};
+use crate::sql::{Body, ReadErrorKind, TextLimits, Tokens, current_of, ident_value, with_script};
 use crate::tenant::TenantId;
 
 /// Limits of the text as sent: it is longer and deeper than the client's by what the guard has put in.
@@ -36,8 +34,14 @@ pub(in crate::guard) fn verify(
 ) -> Outcome<()> {
     with_script(sql.as_str(), &EMITTED, |read| match read {
         Ok(script) => script.statements.iter().try_for_each(|statement| match &statement.body {
-            Body::Tree(tree) => verify_tree(ruleset, tenant, tree),
+            Body::Tree(tree) => verify_tree(ruleset, tenant, &script.tokens, tree),
             Body::Copy(copy) => verify_copy(ruleset, tenant, script, (copy, copy_in)),
+            Body::Prepare(prepare) => verify_tree(ruleset, tenant, &script.tokens, &prepare.tree),
+            Body::Declare(declare) => verify_tree(ruleset, tenant, &script.tokens, &declare.tree),
+            Body::Execute(execute) => {
+                let mut arguments = execute.arguments.iter();
+                arguments.try_for_each(|tree| verify_tree(ruleset, tenant, &script.tokens, tree))
+            }
             Body::Empty | Body::Session(_) => Ok(()),
             Body::Other(_) => Err(disagree("a statement of another kind")),
         }),
@@ -49,44 +53,13 @@ pub(in crate::guard) fn verify(
     })
 }
 
-fn verify_copy(
+pub(in crate::guard) fn verify_tree(
     ruleset: &Ruleset,
     tenant: Option<&TenantId>,
-    script: &Script<'_>,
-    (copy, copy_in): (&CopyStatement, &CopyIn),
+    tokens: &Tokens<'_>,
+    tree: &Tree,
 ) -> Outcome<()> {
-    match (&copy.source, copy.direction) {
-        (CopySource::Query { tree, .. }, CopyDirection::ToStdout) => verify_tree(ruleset, tenant, tree),
-        (CopySource::Relation { name, columns, .. }, CopyDirection::FromStdin) => {
-            let parts: Vec<String> = name.clone().filter_map(|at| script.tokens.identifier(at)).collect();
-            let [schema, relation] = parts.as_slice() else { return Err(disagree("a relation without its schema")) };
-            let rule = ruleset.relation(&QualifiedName::new(schema, relation));
-            let Some(rule) = rule else { return Err(disagree("an unknown relation")) };
-            let columns = columns.iter().flatten().map(|at| script.tokens.identifier(*at)).collect::<Vec<_>>();
-            match (&rule.lens, copy_in) {
-                (Lens::Scoped(column), CopyIn::Tenant(copied)) => {
-                    let value = tenant.and_then(|tenant| column.column_type.value(tenant));
-                    let value = value.ok_or_else(|| disagree("a tenant without a value"))?;
-                    // What the session puts into the rows is for this place of this list, in this form.
-                    let expected = copy_form(&copy.options, column, &value, ruleset.server_version())?;
-                    let place = columns.get(usize::from(copied.place)).cloned().flatten();
-                    let fits = place.as_ref() == Some(&column.name)
-                        && columns.len() == usize::from(copied.columns)
-                        && (copied.source == TenantSource::Supplied || copied.place + 1 == copied.columns)
-                        && (&copied.form, &copied.field) == (&expected.0, &expected.1)
-                        && copied.value == value;
-                    if fits { Ok(()) } else { Err(disagree("COPY without the tenant column")) }
-                }
-                (Lens::Shared, CopyIn::Unchanged) => Ok(()),
-                _ => Err(disagree("COPY without the tenant column")),
-            }
-        }
-        _ => Err(disagree("a form of COPY")),
-    }
-}
-
-fn verify_tree(ruleset: &Ruleset, tenant: Option<&TenantId>, tree: &Tree) -> Outcome<()> {
-    let mut check = Check { ruleset, tenant, names: BTreeSet::new(), reached: 0, accounted: 0, fault: None };
+    let mut check = Check { ruleset, tenant, tokens, names: BTreeSet::new(), reached: 0, accounted: 0, fault: None };
     // Names of CTEs first: a bare name may stand before or after the one it means.
     match tree.visit(&mut CteNames(&mut check.names)) {
         ControlFlow::Continue(()) | ControlFlow::Break(()) => {}
@@ -115,6 +88,7 @@ impl Visitor for CteNames<'_> {
 struct Check<'a> {
     ruleset: &'a Ruleset,
     tenant: Option<&'a TenantId>,
+    tokens: &'a Tokens<'a>,
     names: BTreeSet<String>,
     /// Mentions of scoped tables.
     reached: usize,
@@ -252,7 +226,9 @@ impl Check<'_> {
             }
             other => other,
         };
-        first.is_some_and(|first| self.is_predicate(first, visible.as_deref(), column))
+        // The row of a cursor is as far as its query was, which has been verified.
+        selection.is_some_and(|selection| current_of(self.tokens, selection).is_some())
+            || first.is_some_and(|first| self.is_predicate(first, visible.as_deref(), column))
     }
 
     /// Only the tenant's rows match, only they are changed where nothing matches, and what is inserted is the tenant's.
@@ -392,7 +368,7 @@ fn last(name: &ObjectName) -> Option<String> {
     name.0.last().and_then(|part| part.as_ident()).map(ident_value)
 }
 
-fn disagree(fault: &str) -> Rejection {
+pub(in crate::guard) fn disagree(fault: &str) -> Rejection {
     Rejection::new(Code::ReadingsDisagree, "the statement could not be guarded safely")
         .detail(format!("Read again, it has {fault}."))
         .hint("This is a fault of Partywall; please report the statement.")

@@ -7,6 +7,7 @@ use crate::catalog::{QualifiedName, RelationKind};
 use crate::guard::Request;
 use crate::guard::decision::{Access, LensKind, ObjectAccess, ParameterCheck, TenantValue};
 use crate::guard::kind::Kind;
+use crate::guard::naming::Positioned;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, RelationRule, Ruleset, TenantColumn};
 use crate::guard::scope::{Level, OutputColumn};
@@ -47,6 +48,10 @@ pub(in crate::guard) struct Walk<'a> {
     pub(in crate::guard) values: Vec<usize>,
     /// What has to be put in place before the text can be decided: tokens, and the text that stands for them.
     substitutions: BTreeMap<usize, (Range<usize>, String)>,
+    /// The declared types of parameters, from `$1`.
+    pub(in crate::guard) parameters: Vec<Kind>,
+    pub(in crate::guard) positioned: Option<Positioned>,
+    pub(in crate::guard) reads_views: bool,
     edits: Vec<Edit>,
 }
 
@@ -145,6 +150,9 @@ impl<'a> Walk<'a> {
             writes: false,
             values: Vec::new(),
             substitutions: BTreeMap::new(),
+            parameters: request.parameter_types.iter().map(|oid| Kind::of_oid(*oid)).collect(),
+            positioned: None,
+            reads_views: false,
             edits: Vec::new(),
         }
     }
@@ -232,6 +240,7 @@ impl<'a> Walk<'a> {
 
     pub(in crate::guard) fn record(&mut self, rule: &RelationRule, lens: LensKind, access: Access) {
         let name = rule.relation.qualified_name();
+        self.reads_views |= !matches!(rule.relation.kind, RelationKind::Table | RelationKind::PartitionedTable);
         let object = self.objects.entry(name.clone()).or_insert_with(|| ObjectAccess {
             relation: name,
             lens,

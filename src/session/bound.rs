@@ -1,6 +1,6 @@
 //! Whether a bound value is the tenant's identifier: the spellings that PostgreSQL reads as that value, or fewer.
 
-use crate::guard::{ParameterCheck, TenantValue};
+use crate::guard::{Argument, ParameterCheck, TenantValue};
 use crate::wire::frontend::{Bind, Format};
 
 // OIDs of pg_type that never change.
@@ -54,6 +54,19 @@ pub(crate) fn check_values(checks: &[ParameterCheck], bind: &Bind<'_>) -> Result
             None => false,
         });
         if fits { Ok(()) } else { Err(mismatch(check)) }
+    })
+}
+
+/// Whether every checked parameter gets the tenant's identifier from EXECUTE. Too few arguments are the server's to
+/// refuse.
+pub(crate) fn check_arguments(checks: &[ParameterCheck], arguments: &[Argument]) -> Result<(), Mismatch> {
+    checks.iter().try_for_each(|check| {
+        let argument = usize::from(check.parameter).checked_sub(1).and_then(|index| arguments.get(index));
+        match argument {
+            None => Ok(()),
+            Some(Argument::Literal(text)) if text_is(text.as_bytes(), &check.value) => Ok(()),
+            Some(Argument::Literal(_) | Argument::Other) => Err(mismatch(check)),
+        }
     })
 }
 

@@ -6,6 +6,7 @@ use crate::guard::{Code, Decision, Facts, Protocol, Rejection};
 use crate::session::client_copy::copies_in;
 use crate::session::effect::Progress;
 use crate::session::names::Name;
+use crate::session::naming::{Asked, Obstacle, Refusal};
 use crate::session::pass::{Pass, SqlFree};
 use crate::session::record::Subject;
 use crate::session::refusal::{Poison, PoisonForm, report_of};
@@ -196,17 +197,48 @@ impl Client<'_> {
         match &*decision {
             Decision::Reject { rejection, .. } => self.refuse_query(header, pass, subject, report_of(rejection)),
             Decision::Forward(forward) => {
+                let version = self.decider.version();
+                let (protocol, parameter_types) = (Protocol::Simple, &[]);
+                let effects = match self.plan(&Asked { sql, protocol, parameter_types, decision: &decision, version }) {
+                    Ok(effects) => effects,
+                    Err(Obstacle::Unsettled) => return Ok(self.hold_unsettled(pass)),
+                    Err(Obstacle::Refused(refusal)) => {
+                        self.refuse_names(header, pass, *refusal, sql.len());
+                        return Ok(Step::Next);
+                    }
+                };
                 self.replace(pass, header.frame_bytes);
                 self.session.upstream_output.query(&forward.sql);
                 let text = Text { decision: Arc::clone(&decision), bytes: sql.len() };
                 let kind = self.query_kind(Some(text));
                 self.session.requests.push_text(kind, None, self.now, sql.len());
+                if !effects.is_empty() {
+                    // Unlike a message of the extended protocol, a Query that fails lets the next message run.
+                    self.session.group = self.session.group.wrapping_add(1);
+                    self.expect(effects);
+                    self.session.group = self.session.group.wrapping_add(1);
+                }
                 if copies_in(&decision) > 0 {
                     self.session.hold = Some(Hold::Copy);
                 }
             }
         }
         Ok(Step::Next)
+    }
+
+    /// Refuses a Query for what a name in it means.
+    fn refuse_names(
+        &mut self,
+        header: Header<Frontend>,
+        pass: &mut ClientPass<'_>,
+        refusal: Refusal,
+        text_bytes: usize,
+    ) {
+        let Refusal { report, decision, stale } = refusal;
+        if let Some(statement) = &stale {
+            self.close_stale(pass, statement);
+        }
+        self.refuse_query(header, pass, self.subject(decision, text_bytes), report);
     }
 
     fn query_kind(&mut self, text: Option<Text>) -> Kind {
@@ -232,7 +264,7 @@ impl Client<'_> {
     }
 
     pub(crate) fn subject(&self, decision: Arc<Decision>, text_bytes: usize) -> Subject {
-        Subject { decision, text_bytes, started: self.now }
+        Subject { decision, statement: 0, meant: None, text_bytes, started: self.now }
     }
 
     /// Whether the server has nothing to answer and no transaction: then it need not be asked to fail.

@@ -50,6 +50,8 @@ pub struct StatementEvent {
     pub decision: Arc<Decision>,
     /// Which statement of the decision's text; a refusal concerns the whole text.
     pub statement: usize,
+    /// What EXECUTE, FETCH or MOVE ran by its name.
+    pub meant: Option<Meant>,
     /// Counters within the session, from 1.
     pub transaction_number: u64,
     pub statement_number: u64,
@@ -66,6 +68,14 @@ pub struct StatementEvent {
     pub bytes: u64,
     /// Bytes of the client's text.
     pub text_bytes: usize,
+}
+
+/// The statement that a name stood for: the one that PREPARE, DECLARE or a Parse message holds.
+#[derive(Debug, Clone)]
+pub struct Meant {
+    pub decision: Arc<Decision>,
+    /// Which statement of the decision's text.
+    pub statement: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

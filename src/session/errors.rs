@@ -73,6 +73,7 @@ impl Upstream<'_> {
         }
         self.session.copy_refusal = None;
         self.session.requests.fail_head();
+        self.session.holds.failed();
         if is_fatal {
             self.session.fatal = Said::Fatal;
             return Ok(());

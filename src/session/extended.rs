@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::guard::{Code, Decision, Protocol, Rejection};
+use crate::guard::{Code, Decision, Facts, Protocol, Rejection};
 use crate::session::bound;
 use crate::session::client::{Client, ClientPass, Step, refused, text_of, too_long};
 use crate::session::client_copy::copies_in;
 use crate::session::names::{Meaning, Name};
+use crate::session::naming::{Effect, Obstacle, Of, Refusal};
 use crate::session::refusal::report_of;
 use crate::session::refuse::{no_statement, type_refused};
-use crate::session::requests::{Kind, Prepared};
+use crate::session::requests::{Kind, Made, Prepared};
 use crate::session::{Group, Hold, Session, SessionError};
 use crate::wire::frame::{Frontend, HEADER_BYTES, Header};
 use crate::wire::frontend::{self, Bind, Parse, Target};
@@ -47,7 +48,15 @@ impl Client<'_> {
         self.replace(pass, header.frame_bytes);
         self.session.upstream_output.parse(parse.statement, &forward.sql, &parameter_types);
         let version = self.decider.version();
-        let prepared = Prepared { sql: sql.into(), parameter_types, decision: Arc::clone(&decision), version };
+        let prepared = Prepared {
+            sql: sql.into(),
+            protocol: Protocol::Extended,
+            parameter_types,
+            decision: Arc::clone(&decision),
+            version,
+            made: Made::Parse,
+            statement: 0,
+        };
         self.session.statements.expect(&statement, self.session.group, Arc::new(prepared));
         self.session.requests.push_text(Kind::Parse { statement }, None, self.now, sql.len());
         self.session.progress = Group::Open;
@@ -61,7 +70,8 @@ impl Client<'_> {
         sql: &str,
         parameter_types: &[u32],
     ) -> Result<Arc<Decision>, (Report, Arc<Decision>)> {
-        self.check_statements(statement, sql.len()).map_err(|rejection| (report_of(&rejection), refused(rejection)))?;
+        self.check_statements(statement, sql.len(), 0)
+            .map_err(|rejection| (report_of(&rejection), refused(rejection)))?;
         let decision = self.decider.decide(sql, Protocol::Extended, parameter_types);
         match &*decision {
             Decision::Reject { rejection, .. } => Err((report_of(rejection), Arc::clone(&decision))),
@@ -72,14 +82,21 @@ impl Client<'_> {
         }
     }
 
-    fn check_statements(&mut self, statement: &Name, sql_bytes: usize) -> Result<(), Rejection> {
+    /// Whether one statement more may be held, beside `more` that are about to be.
+    pub(crate) fn check_statements(
+        &mut self,
+        statement: &Name,
+        sql_bytes: usize,
+        more: usize,
+    ) -> Result<(), Rejection> {
         let (statements, limits) = (&self.session.statements, &self.session.limits);
         if statement.is_unnamed() {
             return Ok(());
         }
         let bytes: usize = statements.iter().map(|prepared| prepared.sql.len()).sum();
         let bytes_max = limits.texts_bytes_max();
-        let too_many = !statements.contains(statement) && statements.len() >= limits.statements_max;
+        let too_many =
+            !statements.contains(statement) && statements.len().saturating_add(more) >= limits.statements_max;
         if !too_many && bytes.saturating_add(sql_bytes) <= bytes_max {
             return Ok(());
         }
@@ -123,7 +140,7 @@ impl Client<'_> {
         let (portal, statement) = (Name::new(bind.portal), Name::new(bind.statement));
         let prepared = match self.session.statements.meaning(&statement, self.session.group) {
             Meaning::Known(prepared) => prepared,
-            Meaning::Unsettled => return Ok(self.hold_unsettled()),
+            Meaning::Unsettled => return Ok(self.hold_unsettled(pass)),
             Meaning::Absent => {
                 self.refuse_extended(header, pass, None, no_statement(&statement));
                 return Ok(Step::Next);
@@ -136,18 +153,12 @@ impl Client<'_> {
                 return Ok(Step::Next);
             }
         };
-        let Decision::Forward(forward) = &*prepared.decision else { return Ok(Step::Next) };
-        if let Err(mismatch) = bound::check_values(&forward.parameter_checks, &bind) {
+        if let Err(mismatch) = bound::check_values(prepared.parameter_checks(), &bind) {
             self.refuse_values(header, pass, &bind, &prepared, &mismatch);
             return Ok(Step::Next);
         }
-        let portals = &self.session.portals;
-        if !portals.contains(&portal) && portals.len() >= self.session.limits.portals_max {
-            self.session.records.limit_reached("portals_per_session_max");
-            let report = Report::new("54000", "too many portals in one session")
-                .detail(format!("A session may hold {} portals.", self.session.limits.portals_max))
-                .hint("Close portals that are no longer used, or end the transaction.");
-            self.refuse_extended(header, pass, None, report);
+        if let Err(rejection) = self.check_portals(&portal, 0) {
+            self.refuse_extended(header, pass, None, report_of(&rejection));
             return Ok(Step::Next);
         }
         self.session.portals.expect(&portal, self.session.group, prepared);
@@ -156,32 +167,48 @@ impl Client<'_> {
         self.keep(header, pass)
     }
 
+    /// Likewise for portals.
+    pub(crate) fn check_portals(&mut self, portal: &Name, more: usize) -> Result<(), Rejection> {
+        let (portals, portals_max) = (&self.session.portals, self.session.limits.portals_max);
+        if portals.contains(portal) || portals.len().saturating_add(more) < portals_max {
+            return Ok(());
+        }
+        self.session.records.limit_reached("portals_per_session_max");
+        Err(Rejection::new(Code::StatementTooLarge, "too many portals in one session")
+            .detail(format!("A session may hold {portals_max} portals, cursors included."))
+            .hint("Close portals and cursors that are no longer used, or end the transaction."))
+    }
+
     /// The statement under the policy of now, if what is prepared at the server is still what would be sent.
-    fn current(&mut self, name: &Name, prepared: Arc<Prepared>) -> Result<Arc<Prepared>, Arc<Decision>> {
+    pub(crate) fn current(&mut self, name: &Name, prepared: Arc<Prepared>) -> Result<Arc<Prepared>, Arc<Decision>> {
         let version = self.decider.version();
         if prepared.version == version {
             return Ok(prepared);
         }
-        let decision = self.decider.decide(&prepared.sql, Protocol::Extended, &prepared.parameter_types);
+        let decision = self.decider.decide(&prepared.sql, prepared.protocol, &prepared.parameter_types);
         let (Decision::Forward(before), Decision::Forward(now)) = (&*prepared.decision, &*decision) else {
             return Err(decision);
         };
         let types = bound::check_types(&now.parameter_checks, &prepared.parameter_types);
-        if before.sql.as_str() != now.sql.as_str() || types.is_err() {
+        let naming = |facts: &Facts| facts.statements.get(prepared.statement).map(|facts| facts.naming.clone());
+        if before.sql.as_str() != now.sql.as_str() || types.is_err() || naming(&before.facts) != naming(&now.facts) {
             return Err(decision);
         }
         let renewed = Arc::new(Prepared {
             sql: prepared.sql.clone(),
+            protocol: prepared.protocol,
             parameter_types: prepared.parameter_types.clone(),
             decision,
             version,
+            made: prepared.made,
+            statement: prepared.statement,
         });
         self.session.statements.replace(name, &prepared, &renewed);
         Ok(renewed)
     }
 
     /// Likewise for a portal, whose values were checked when it was bound.
-    fn current_portal(&mut self, prepared: &Arc<Prepared>) -> Result<(), Arc<Decision>> {
+    pub(crate) fn current_portal(&mut self, prepared: &Arc<Prepared>) -> Result<(), Arc<Decision>> {
         let renewed = self.current(&Name::default(), Arc::clone(prepared))?;
         match (&*prepared.decision, &*renewed.decision) {
             (Decision::Forward(before), Decision::Forward(now)) if before.parameter_checks == now.parameter_checks => {
@@ -200,8 +227,7 @@ impl Client<'_> {
         let portal = Name::new(frontend::execute(body)?);
         let prepared = match self.portal(&portal) {
             Meaning::Known(prepared) => prepared,
-            Meaning::Unsettled => return Ok(self.hold_unsettled()),
-            // It may be a cursor's, that SQL has declared: those are read with FETCH.
+            Meaning::Unsettled => return Ok(self.hold_unsettled(pass)),
             Meaning::Absent => {
                 let message = format!("portal \"{}\" does not exist", String::from_utf8_lossy(portal.bytes()));
                 self.refuse_extended(header, pass, None, Report::new("34000", message));
@@ -214,8 +240,21 @@ impl Client<'_> {
             self.refuse_extended(header, pass, Some(subject), report);
             return Ok(Step::Next);
         }
+        let effects = match self.plan_portal(&prepared) {
+            Ok(effects) => effects,
+            Err(Obstacle::Unsettled) => return Ok(self.hold_unsettled(pass)),
+            Err(Obstacle::Refused(refusal)) => {
+                let Refusal { report, decision, stale } = *refusal;
+                if let Some(statement) = &stale {
+                    self.close_stale(pass, statement);
+                }
+                self.refuse_extended(header, pass, Some(self.subject(decision, prepared.sql.len())), report);
+                return Ok(Step::Next);
+            }
+        };
         let step = self.push_execute(header, pass, portal)?;
-        if copies_in(&prepared.decision) > 0 {
+        self.expect(effects);
+        if prepared.made == Made::Parse && copies_in(&prepared.decision) > 0 {
             // Without it a server that has nothing else to say would wait for more, and so would we.
             self.replace(pass, 0);
             self.session.upstream_output.flush();
@@ -283,7 +322,27 @@ impl Client<'_> {
         matches!(self.session.statements.meaning(&Name::default(), self.session.group), Meaning::Absent)
     }
 
-    fn hold_unsettled(&mut self) -> Step {
+    /// Names get these meanings when the request that was sent last succeeds.
+    pub(crate) fn expect(&mut self, effects: Vec<Effect>) {
+        let Session { statements, portals, group, requests, .. } = &mut *self.session;
+        for effect in &effects {
+            if let Some(becomes) = &effect.becomes {
+                let names = match effect.of {
+                    Of::Statement => &mut *statements,
+                    Of::Portal => &mut *portals,
+                };
+                names.expect(&effect.name, *group, Arc::clone(becomes));
+            }
+        }
+        requests.attach(effects);
+    }
+
+    pub(crate) fn hold_unsettled(&mut self, pass: &mut ClientPass<'_>) -> Step {
+        if self.session.progress == Group::Open {
+            // The server may keep to itself the answers that settle it; a Flush makes it send them.
+            self.replace(pass, 0);
+            self.session.upstream_output.flush();
+        }
         self.session.hold = Some(Hold::Unsettled);
         Step::Wait
     }

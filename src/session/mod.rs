@@ -3,13 +3,16 @@
 mod bound;
 mod client;
 mod client_copy;
+mod completion;
 mod copy;
 pub mod effect;
 mod errors;
 mod extended;
 pub mod handshake;
+mod holds;
 mod login;
 mod names;
+mod naming;
 mod output;
 mod pass;
 mod record;
@@ -23,14 +26,16 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use crate::guard::{Decision, Protocol};
+use crate::guard::{Decision, Naming, Protocol, StatementFacts};
 use crate::session::copy::TenantRows;
-use crate::session::effect::{Outcome, Progress, SessionEvent, SessionState};
+use crate::session::effect::{Meant, Outcome, Progress, SessionEvent, SessionState};
+use crate::session::holds::Holds;
 use crate::session::names::{Name, Names};
+use crate::session::naming::{Effect, Of};
 use crate::session::output::UpstreamBuffer;
 use crate::session::record::{End, Records, Subject};
 use crate::session::refusal::{Marks, Poison};
-use crate::session::requests::{Fate, Kind, Prepared, Request, Requests};
+use crate::session::requests::{Fate, Kind, Made, Prepared, Request, Requests};
 use crate::tenant::Timestamp;
 use crate::wire::backend::Status;
 use crate::wire::report::{Report, Severity};
@@ -76,6 +81,7 @@ pub struct Session {
     requests: Requests,
     statements: Names<Prepared>,
     portals: Names<Prepared>,
+    holds: Holds,
     /// What the last ReadyForQuery said.
     status: Status,
     /// Counts the client's Syncs.
@@ -162,6 +168,7 @@ impl Session {
             requests: Requests::default(),
             statements: Names::default(),
             portals: Names::default(),
+            holds: Holds::default(),
             status: Status::Idle,
             group: 0,
             progress: Group::Closed,
@@ -289,6 +296,7 @@ impl Session {
                 Kind::Query { drops_portal: true, .. } => self.portals.succeed(&Name::default()),
                 _ => {}
             }
+            request.effects.iter().for_each(|effect| self.settle(effect));
         }
     }
 
@@ -303,20 +311,61 @@ impl Session {
         ended || request.poison.is_some() || request.fate == Fate::Failed
     }
 
+    /// A statement has succeeded that does this to a name.
+    fn settle(&mut self, effect: &Effect) {
+        let names = match effect.of {
+            Of::Statement => &mut self.statements,
+            Of::Portal => &mut self.portals,
+        };
+        match &effect.becomes {
+            Some(_) => names.succeed(&effect.name),
+            None => names.forget(&effect.name),
+        }
+    }
+
     /// The statement that a request runs, where it runs one.
     fn subject_of_run(&self, request: &Request) -> Option<Subject> {
         match &request.kind {
             Kind::Query { text: Some(text), .. } => {
-                Some(Subject { decision: Arc::clone(&text.decision), text_bytes: text.bytes, started: request.started })
+                let statement = self.records.index();
+                Some(Subject {
+                    decision: Arc::clone(&text.decision),
+                    statement,
+                    meant: self.meant(text.decision.facts().statements.get(statement)),
+                    text_bytes: text.bytes,
+                    started: request.started,
+                })
             }
-            Kind::Execute { portal } => self.portals.held(portal).map(|prepared| subject(prepared, request)),
+            Kind::Execute { portal } => self.portals.held(portal).map(|prepared| {
+                let meant = match prepared.made {
+                    Made::Parse => self.meant(prepared.facts()),
+                    Made::Prepare | Made::Declare => Some(prepared.meant()),
+                };
+                Subject { meant, ..subject(prepared, request) }
+            }),
             _ => None,
         }
+    }
+
+    /// What a statement runs by its name, as the server knows it now.
+    fn meant(&self, facts: Option<&StatementFacts>) -> Option<Meant> {
+        match &facts?.naming {
+            Naming::Executes { statement, .. } => self.statements.held(&Name::new(statement.as_bytes())),
+            Naming::Fetches { cursor } => self.portals.held(&Name::new(cursor.as_bytes())),
+            _ => None,
+        }
+        .map(|prepared| prepared.meant())
     }
 }
 
 fn subject(prepared: &Prepared, request: &Request) -> Subject {
-    Subject { decision: Arc::clone(&prepared.decision), text_bytes: prepared.sql.len(), started: request.started }
+    Subject {
+        decision: Arc::clone(&prepared.decision),
+        statement: prepared.statement,
+        meant: None,
+        text_bytes: prepared.sql.len(),
+        started: request.started,
+    }
 }
 
 /// Why a conversation cannot go on. The client has been told in PostgreSQL's words.

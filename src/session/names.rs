@@ -150,12 +150,16 @@ impl<T> Names<T> {
         self.tidy(name);
     }
 
-    /// The server has dropped all that it held.
-    pub(crate) fn forget_all(&mut self) {
-        self.entries.retain(|_, entry| {
-            entry.held = None;
-            !entry.pending.is_empty()
+    /// The server has dropped all that it held, but for some.
+    pub(crate) fn forget_all_but(&mut self, stays: impl Fn(&Name, &T) -> bool) {
+        self.entries.retain(|name, entry| {
+            entry.held.take_if(|held| !stays(name, held));
+            entry.held.is_some() || !entry.pending.is_empty()
         });
+    }
+
+    pub(crate) fn forget_all(&mut self) {
+        self.forget_all_but(|_, _| false);
     }
 
     /// Puts `new` wherever `old` stands.

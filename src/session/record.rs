@@ -4,12 +4,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::guard::Decision;
-use crate::session::effect::{Outcome, SessionEvent, StatementEvent};
+use crate::session::effect::{Meant, Outcome, SessionEvent, StatementEvent};
 use crate::tenant::Timestamp;
 
 /// What a statement was, for its record.
 pub(crate) struct Subject {
     pub(crate) decision: Arc<Decision>,
+    /// Which statement of its text; a refusal concerns all.
+    pub(crate) statement: usize,
+    /// What it ran by its name.
+    pub(crate) meant: Option<Meant>,
     pub(crate) text_bytes: usize,
     pub(crate) started: Timestamp,
 }
@@ -57,6 +61,11 @@ impl Records {
         self.bytes += u64::try_from(bytes).unwrap_or_default();
     }
 
+    /// Whether the statement that is being answered has given no row yet.
+    pub(crate) fn is_before_rows(&self) -> bool {
+        self.rows == 0
+    }
+
     /// The statement that is being answered reads data from the client.
     pub(crate) fn copied_in(&mut self) {
         self.copies_in = true;
@@ -93,21 +102,22 @@ impl Records {
 
     /// Records the end of the statement that is being answered.
     pub(crate) fn ended(&mut self, subject: Subject, end: End) {
-        let (index, rows, bytes) = (self.index, self.rows, self.bytes);
-        self.push(subject, end, index, rows, bytes);
+        let (rows, bytes) = (self.rows, self.bytes);
+        self.push(subject, end, rows, bytes);
     }
 
     /// Records a refusal: at once, whatever is still under way.
     pub(crate) fn refused(&mut self, subject: Subject, sqlstate: [u8; 5]) {
         let end = End { outcome: Outcome::Deny, sqlstate: Some(sqlstate), rows_affected: None, at: subject.started };
-        self.push(subject, end, 0, 0, 0);
+        self.push(subject, end, 0, 0);
     }
 
-    fn push(&mut self, subject: Subject, end: End, statement: usize, rows: u64, bytes: u64) {
+    fn push(&mut self, subject: Subject, end: End, rows: u64, bytes: u64) {
         self.statements += 1;
         self.events.push_back(SessionEvent::Statement(StatementEvent {
             decision: subject.decision,
-            statement,
+            statement: subject.statement,
+            meant: subject.meant,
             transaction_number: self.transactions + 1,
             statement_number: self.statements,
             started: subject.started,

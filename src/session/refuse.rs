@@ -23,9 +23,7 @@ impl Client<'_> {
         statement: &Name,
         decision: Arc<Decision>,
     ) {
-        self.replace(pass, 0);
-        self.session.upstream_output.close_statement(statement.bytes());
-        self.session.requests.push(Kind::DropStatement { statement: statement.clone() }, None, self.now);
+        self.close_stale(pass, statement);
         let message = if statement.is_unnamed() {
             "unnamed prepared statement must be prepared again: the policy has changed".to_owned()
         } else {
@@ -34,6 +32,13 @@ impl Client<'_> {
         };
         let subject = self.subject(decision, 0);
         self.refuse_extended(header, pass, Some(subject), Report::new("26000", message));
+    }
+
+    /// So that the client can prepare it again.
+    pub(crate) fn close_stale(&mut self, pass: &mut ClientPass<'_>, statement: &Name) {
+        self.replace(pass, 0);
+        self.session.upstream_output.close_statement(statement.bytes());
+        self.session.requests.push(Kind::DropStatement { statement: statement.clone() }, None, self.now);
     }
 
     /// Refuses a Parse. The unnamed statement is gone after it, as after any Parse that fails.
@@ -125,7 +130,7 @@ pub(crate) fn no_statement(statement: &Name) -> Report {
     Report::new("26000", format!("prepared statement \"{name}\" does not exist"))
 }
 
-fn value_refused(mismatch: &Mismatch) -> Report {
+pub(crate) fn value_refused(mismatch: &Mismatch) -> Report {
     let Mismatch { parameter, column } = mismatch;
     Report::new(
         "42501",

@@ -3,20 +3,73 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::guard::Decision;
+use crate::guard::{Decision, Hold, Naming, ParameterCheck, Protocol, StatementFacts};
+use crate::session::effect::Meant;
 use crate::session::names::Name;
+use crate::session::naming::Effect;
 use crate::session::refusal::Poison;
 use crate::tenant::Timestamp;
 
-/// A statement that the client has prepared, or is about to.
+/// A statement that the client has prepared, or a cursor that it has declared, or is about to.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     /// The client's text and declared parameter types: what is decided again when the policy changes.
     pub(crate) sql: Box<str>,
+    pub(crate) protocol: Protocol,
     pub(crate) parameter_types: Box<[u32]>,
     pub(crate) decision: Arc<Decision>,
     /// Of the policy under which it was decided.
     pub(crate) version: u64,
+    pub(crate) made: Made,
+    /// Which statement of the text it is.
+    pub(crate) statement: usize,
+}
+
+/// What made a name: it tells what the text beside it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// A Parse message: its text is the statement.
+    Parse,
+    /// SQL: the text holds a PREPARE.
+    Prepare,
+    /// Likewise, a DECLARE.
+    Declare,
+}
+
+impl Prepared {
+    pub(crate) fn facts(&self) -> Option<&StatementFacts> {
+        self.decision.facts().statements.get(self.statement)
+    }
+
+    /// A query or a change of rows, with nothing that the session would have to follow while it runs.
+    pub(crate) fn is_plain(&self) -> bool {
+        match self.made {
+            Made::Parse => self.facts().is_some_and(StatementFacts::is_plain),
+            Made::Prepare | Made::Declare => true,
+        }
+    }
+
+    /// Values that the parameters must have, where a Bind gives them.
+    pub(crate) fn parameter_checks(&self) -> &[ParameterCheck] {
+        match &*self.decision {
+            Decision::Forward(forward) => match self.facts().map(|facts| &facts.naming) {
+                Some(Naming::Prepares { checks, .. }) if self.made == Made::Prepare => checks,
+                _ => &forward.parameter_checks,
+            },
+            Decision::Reject { .. } => &[],
+        }
+    }
+
+    pub(crate) fn meant(&self) -> Meant {
+        Meant { decision: Arc::clone(&self.decision), statement: self.statement }
+    }
+
+    /// A cursor WITH HOLD outlives its transaction. A pool must not lend the connection to another client before it is
+    /// closed.
+    pub(crate) fn is_held(&self) -> bool {
+        let naming = self.facts().map(|facts| &facts.naming);
+        self.made == Made::Declare && matches!(naming, Some(Naming::Declares { hold: Hold::With, .. }))
+    }
 }
 
 #[derive(Debug)]
@@ -27,6 +80,8 @@ pub(crate) struct Request {
     pub(crate) started: Timestamp,
     /// Bytes of SQL text that it keeps alive.
     text_bytes: usize,
+    /// What its statements make of names, in their order.
+    pub(crate) effects: Vec<Effect>,
     pub(crate) fate: Fate,
 }
 
@@ -111,7 +166,29 @@ impl Requests {
     /// A request that brings `text_bytes` of SQL with it.
     pub(crate) fn push_text(&mut self, kind: Kind, poison: Option<Poison>, started: Timestamp, text_bytes: usize) {
         self.text_bytes = self.text_bytes.saturating_add(text_bytes);
-        self.queue.push_back(Request { kind, poison: poison.map(Box::new), started, text_bytes, fate: Fate::UnderWay });
+        self.queue.push_back(Request {
+            kind,
+            poison: poison.map(Box::new),
+            started,
+            text_bytes,
+            effects: Vec::new(),
+            fate: Fate::UnderWay,
+        });
+    }
+
+    /// The request that was pushed last does this to names.
+    pub(crate) fn attach(&mut self, effects: Vec<Effect>) {
+        if let Some(last) = self.queue.back_mut() {
+            last.effects = effects;
+        }
+    }
+
+    /// The effects of a statement of the request that the server is at, which has succeeded.
+    pub(crate) fn take_effects(&mut self, statement: usize) -> Vec<Effect> {
+        let Some(head) = self.queue.front_mut() else { return Vec::new() };
+        let (done, left) = head.effects.drain(..).partition(|effect| effect.statement == statement);
+        head.effects = left;
+        done
     }
 
     /// The request that the server is at.

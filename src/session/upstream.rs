@@ -7,10 +7,9 @@ use bytes::BytesMut;
 use crate::guard::TenantSource;
 use crate::session::client_copy::copied_tenant;
 use crate::session::copy::TenantRows;
-use crate::session::effect::{Outcome, Progress};
+use crate::session::effect::Progress;
 use crate::session::names::Name;
 use crate::session::pass::{FromUpstream, Pass};
-use crate::session::record::End;
 use crate::session::requests::{Fate, Kind, Request};
 use crate::session::{CopyState, Group, Hold, Partial, Session, SessionError};
 use crate::tenant::Timestamp;
@@ -26,7 +25,7 @@ pub(crate) struct Upstream<'s> {
 pub(crate) type UpstreamPass<'a> = Pass<'a, FromUpstream>;
 
 /// What becomes of a message whose meaning has been taken in.
-enum Way {
+pub(crate) enum Way {
     Keep,
     Drop,
     /// This goes in its place.
@@ -35,7 +34,7 @@ enum Way {
     Wait,
 }
 
-fn broken(_: Malformed) -> SessionError {
+pub(crate) fn broken(_: Malformed) -> SessionError {
     SessionError::Upstream("invalid message format")
 }
 
@@ -105,7 +104,7 @@ impl Upstream<'_> {
     }
 
     /// The request that is being answered; an answer to nothing, or to something that had to fail, ends the session.
-    fn head(&self) -> Result<&Request, SessionError> {
+    pub(crate) fn head(&self) -> Result<&Request, SessionError> {
         match self.session.requests.head() {
             None => Err(SessionError::Disagreement("an answer came to no request")),
             Some(Request { fate: Fate::Failed, .. }) => {
@@ -116,7 +115,7 @@ impl Upstream<'_> {
         }
     }
 
-    fn unfit() -> SessionError {
+    pub(crate) fn unfit() -> SessionError {
         SessionError::Disagreement("an answer does not fit its request")
     }
 
@@ -124,6 +123,9 @@ impl Upstream<'_> {
         match self.head()?.kind {
             Kind::Query { .. } | Kind::Execute { .. } => {}
             _ => return Err(Self::unfit()),
+        }
+        if self.session.records.is_before_rows() {
+            self.check_rows()?;
         }
         self.session.records.count_row(header.frame_bytes - HEADER_BYTES);
         Ok(Way::Keep)
@@ -203,72 +205,31 @@ impl Upstream<'_> {
         Ok(way)
     }
 
-    fn command_complete(&mut self, body: &[u8]) -> Result<Way, SessionError> {
-        let tag = backend::command_complete(body).map_err(broken)?;
-        let rows_affected = tag.rows_written().or(tag.rows_copied().filter(|_| self.session.records.has_copied_in()));
-        if matches!(tag.text, b"DISCARD ALL" | b"DEALLOCATE ALL") {
-            self.session.statements.forget_all();
-        }
-        if tag.text == b"DEALLOCATE"
-            && let Some(name) = self.deallocated()
-        {
-            self.session.statements.forget(&name);
-        }
-        // A transaction's end that begins the next (AND CHAIN) drops the portals without a word in ReadyForQuery.
-        let committed = tag.text == b"COMMIT";
-        let way = self.statement_complete(rows_affected)?;
-        if committed {
-            self.session.portals.forget_all();
-        }
-        Ok(way)
-    }
-
-    /// What the statement that has ended dropped by its name in SQL.
-    fn deallocated(&self) -> Option<Name> {
-        let subject = self.session.subject_of_run(self.session.requests.head()?)?;
-        let statement = subject.decision.facts().statements.get(self.session.records.index())?;
-        Some(Name::new(statement.deallocates.as_deref()?.as_bytes()))
-    }
-
-    fn statement_complete(&mut self, rows_affected: Option<u64>) -> Result<Way, SessionError> {
-        let head = self.head()?;
-        let subject = self.session.subject_of_run(head);
-        if self.session.copy_refusal.is_some() {
-            return Err(SessionError::Disagreement("a COPY that was refused did not fail"));
-        }
-        let end = End { outcome: Outcome::Allow, sqlstate: None, rows_affected, at: self.now };
-        let Some(subject) = subject else {
-            return Err(SessionError::Disagreement("a portal ran that was never bound"));
-        };
-        let is_query = matches!(head.kind, Kind::Query { .. });
-        self.session.records.ended(subject, end);
-        // The server may have stopped reading before the client stopped sending.
-        self.session.copy = CopyState::None;
-        if is_query {
-            self.session.records.next_statement();
-        } else {
-            self.pop();
-        }
-        Ok(Way::Keep)
-    }
-
     fn ready(&mut self, status: Status) -> Result<Way, SessionError> {
         match self.session.requests.head() {
             Some(Request { kind: Kind::Query { .. }, fate: Fate::Failed, .. } | Request { kind: Kind::Sync, .. }) => {}
             _ if matches!(self.head()?.kind, Kind::Query { .. }) => {}
             _ => return Err(Self::unfit()),
         }
-        if let Some(Request { kind: Kind::Query { drops_portal, .. }, .. }) = self.pop() {
-            self.session.statements.forget(&Name::default());
-            if drops_portal {
-                self.session.portals.succeed(&Name::default());
+        if let Some(request) = self.pop() {
+            // Those of the statements that did not come to their end.
+            self.undo_effects(&request);
+            if let Kind::Query { drops_portal, .. } = request.kind {
+                self.session.statements.forget(&Name::default());
+                if drops_portal {
+                    self.session.portals.succeed(&Name::default());
+                }
             }
         }
         self.session.status = status;
         self.session.copy = CopyState::None;
         if status == Status::Idle {
-            self.session.portals.forget_all();
+            self.session.portals.forget_all_but(|_, portal| portal.is_held());
+            let gone = self.session.holds.ready();
+            gone.iter().for_each(|name| self.session.portals.forget(name));
             self.session.records.transaction_ended();
+        } else {
+            self.session.holds.ready_in_block();
         }
         Ok(Way::Keep)
     }
@@ -344,27 +305,7 @@ impl Upstream<'_> {
         self.session.progress = Group::Skipping;
     }
 
-    /// A request that failed or was skipped.
-    fn undo(&mut self, request: &Request) {
-        if request.poison.is_none() {
-            match &request.kind {
-                Kind::Parse { statement } => self.session.statements.fail(statement),
-                Kind::Bind { portal, .. } => self.session.portals.fail(portal),
-                _ => {}
-            }
-        }
-        if let Kind::Query { drops_portal: true, .. } = request.kind {
-            self.session.portals.fail(&Name::default());
-        }
-        // A Parse that fails has dropped the unnamed statement before; one that is skipped has not.
-        if let Request { kind: Kind::Parse { statement }, fate: Fate::Failed, .. } = request
-            && statement.is_unnamed()
-        {
-            self.session.statements.forget(statement);
-        }
-    }
-
-    fn pop(&mut self) -> Option<Request> {
+    pub(crate) fn pop(&mut self) -> Option<Request> {
         let request = self.session.requests.pop();
         self.session.records.next_request();
         let released = match self.session.hold {

@@ -61,7 +61,8 @@ pub(crate) fn copy(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextLimits
     let mut options = Vec::new();
     let source = if cursor.kind() == Some(TokenKind::LeftParen) {
         let range = cursor.bracket()?;
-        CopySource::Query { tree: query(tokens, range.clone(), limits)?, range }
+        let tree = parse::inner(tokens, range.clone(), &[parse::QUERIES, parse::CHANGES], limits)?;
+        CopySource::Query { tree, range }
     } else {
         if cursor.eat("binary") {
             options.push(("format".to_owned(), Some("binary".to_owned())));
@@ -111,16 +112,6 @@ pub(crate) fn copy(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextLimits
 
 fn is_query_word(tokens: &Tokens<'_>, i: usize) -> bool {
     ["select", "with", "values", "table"].iter().any(|word| tokens.is_word(i, word))
-}
-
-fn query(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextLimits) -> Result<Box<ast::Statement>, ReadError> {
-    let begins = ["select", "values", "table", "with", "insert", "update", "delete", "merge"];
-    let is_query = begins.iter().any(|word| tokens.is_word(range.start, word))
-        || tokens.kind(range.start) == Some(TokenKind::LeftParen);
-    if range.is_empty() || !is_query {
-        return Err(Cursor::new(tokens, range).error());
-    }
-    parse::statement(tokens, range, limits)
 }
 
 fn relation(cursor: &mut Cursor<'_, '_>) -> Result<CopySource, ReadError> {

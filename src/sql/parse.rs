@@ -1,5 +1,6 @@
 //! One statement's tree, through the parser, with all that it would read otherwise than PostgreSQL refused.
 
+use crate::sql::clauses;
 use crate::sql::error::ReadError;
 use crate::sql::error::ReadErrorKind;
 use crate::sql::error::TextLimits;
@@ -49,6 +50,79 @@ pub(crate) fn condition(
     select.selection.map(Box::new).ok_or_else(misplaced)
 }
 
+/// Words that begin a query.
+pub(crate) const QUERIES: &[&str] = &["select", "table", "values", "with"];
+/// Words that begin a change of rows.
+pub(crate) const CHANGES: &[&str] = &["delete", "insert", "merge", "update"];
+
+/// Reads a query or change that another statement holds: it must begin with one of these words, or with a bracket.
+pub(crate) fn inner(
+    tokens: &Tokens<'_>,
+    range: Range<usize>,
+    begins: &[&[&str]],
+    limits: &TextLimits,
+) -> Result<Box<ast::Statement>, ReadError> {
+    let begins_well = begins.iter().copied().flatten().any(|word| tokens.is_word(range.start, word))
+        || tokens.kind(range.start) == Some(TokenKind::LeftParen);
+    if range.is_empty() || !begins_well {
+        return Err(near(tokens, &range, range.start));
+    }
+    statement(tokens, range, limits)
+}
+
+/// Reads a list of types that stands in brackets, as `SELECT CAST(NULL AS type), …`.
+pub(crate) fn types(
+    tokens: &Tokens<'_>,
+    range: Range<usize>,
+    limits: &TextLimits,
+) -> Result<Vec<ast::DataType>, ReadError> {
+    let made = |token: Token| TokenWithSpan::new(token, Span::empty());
+    let mut shadow = vec![made(Token::make_keyword("SELECT"))];
+    for (place, part) in clauses::split_at_commas(tokens, range.clone()).into_iter().enumerate() {
+        if place > 0 {
+            shadow.push(made(Token::Comma));
+        }
+        let cast = [Token::make_keyword("CAST"), Token::LParen, Token::make_keyword("NULL"), Token::make_keyword("AS")];
+        shadow.extend(cast.map(made));
+        shadow.append(&mut shadow::shadow(tokens, part)?);
+        shadow.push(made(Token::RParen));
+    }
+    let with_bracket = range.start..range.end + 1;
+    let tree = read(tokens, with_bracket.clone(), shadow, limits)?;
+    let types = match *tree {
+        ast::Statement::Query(query) => match *query.body {
+            ast::SetExpr::Select(select) => select.projection.into_iter().map(cast_type).collect(),
+            _ => None,
+        },
+        _ => None,
+    };
+    types.ok_or_else(|| near(tokens, &with_bracket, range.start))
+}
+
+fn cast_type(item: ast::SelectItem) -> Option<ast::DataType> {
+    match item {
+        ast::SelectItem::UnnamedExpr(ast::Expr::Cast { data_type, .. }) => Some(data_type),
+        _ => None,
+    }
+}
+
+/// Reads a list of expressions with its brackets, as `VALUES (…)`.
+pub(crate) fn expressions(
+    tokens: &Tokens<'_>,
+    range: Range<usize>,
+    limits: &TextLimits,
+) -> Result<Box<ast::Statement>, ReadError> {
+    check_size(tokens, range.clone())?;
+    let mut shadow = vec![TokenWithSpan::new(Token::make_keyword("VALUES"), Span::empty())];
+    shadow.append(&mut shadow::shadow(tokens, range.clone())?);
+    read(tokens, range, shadow, limits)
+}
+
+fn near(tokens: &Tokens<'_>, range: &Range<usize>, at: usize) -> ReadError {
+    let message = if at >= range.end { "syntax error at end of input".to_owned() } else { tokens.misplaced(at) };
+    ReadError::new(ReadErrorKind::Grammar, message, (at < range.end).then(|| tokens.position(at)))
+}
+
 fn read(
     tokens: &Tokens<'_>,
     range: Range<usize>,
@@ -62,10 +136,6 @@ fn read(
         let next = parser.peek_token_ref();
         (token_range(next.span).map_or(range.end, |found| found.start), next.token != Token::EOF)
     };
-    let near = |at: usize| {
-        let message = if at >= range.end { "syntax error at end of input".to_owned() } else { tokens.misplaced(at) };
-        ReadError::new(ReadErrorKind::Grammar, message, (at < range.end).then(|| tokens.position(at)))
-    };
     let statement = match statement {
         Ok(statement) => Box::new(statement),
         Err(ParserError::RecursionLimitExceeded) => {
@@ -73,11 +143,11 @@ fn read(
             return Err(ReadError::new(ReadErrorKind::TooLarge, message, None));
         }
         Err(ParserError::ParserError(message) | ParserError::TokenizerError(message)) => {
-            return Err(near(error_column(&message).unwrap_or(at)));
+            return Err(near(tokens, &range, error_column(&message).unwrap_or(at)));
         }
     };
     if rest {
-        return Err(near(at));
+        return Err(near(tokens, &range, at));
     }
     refuse::check(tokens, range, &statement)?;
     Ok(statement)

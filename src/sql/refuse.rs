@@ -4,6 +4,7 @@ use crate::sql::error::ReadError;
 use crate::sql::error::ReadErrorKind;
 use crate::sql::keyword::KeywordCategory;
 use crate::sql::parse;
+use crate::sql::prepared::current_of;
 use crate::sql::token::TokenKind;
 use crate::sql::token::Tokens;
 use sqlparser::ast;
@@ -15,7 +16,7 @@ use std::ops::Range;
 
 /// Refuses a tree that may not be PostgreSQL's.
 pub(crate) fn check(tokens: &Tokens<'_>, range: Range<usize>, tree: &ast::Statement) -> Result<(), ReadError> {
-    let mut walk = Walk { tokens, starts: HashSet::new(), end: range.end };
+    let mut walk = Walk { tokens, starts: HashSet::new(), positioned: HashSet::new(), end: range.end };
     if let ControlFlow::Break(error) = tree.visit(&mut walk) {
         return Err(error);
     }
@@ -26,6 +27,8 @@ struct Walk<'t, 'a> {
     tokens: &'t Tokens<'a>,
     /// Tokens at which a name, a query or a list of rows begins in the tree.
     starts: HashSet<usize>,
+    /// Where CURRENT OF may stand: as the whole condition of an UPDATE or DELETE.
+    positioned: HashSet<usize>,
     end: usize,
 }
 
@@ -186,6 +189,13 @@ impl Visitor for Walk<'_, '_> {
     fn pre_visit_expr(&mut self, expression: &ast::Expr) -> Flow {
         match expression {
             ast::Expr::TypedString(typed) => self.check_string(&typed.value),
+            ast::Expr::Identifier(ident) if current_of(self.tokens, expression).is_some() => {
+                match parse::token_range(ident.span).map(|range| range.start) {
+                    Some(i) if self.positioned.contains(&i) => ControlFlow::Continue(()),
+                    Some(i) => ControlFlow::Break(self.near(i + 1)),
+                    None => self.unsupported("this form of CURRENT OF"),
+                }
+            }
             ast::Expr::Interval(interval) => match &*interval.value {
                 ast::Expr::Value(value) => self.check_string(value),
                 _ => self.unsupported("this form of INTERVAL"),
@@ -262,6 +272,14 @@ impl Visitor for Walk<'_, '_> {
     }
 
     fn pre_visit_statement(&mut self, statement: &ast::Statement) -> Flow {
+        let condition = match statement {
+            ast::Statement::Update(update) => update.selection.as_ref(),
+            ast::Statement::Delete(delete) => delete.selection.as_ref(),
+            _ => None,
+        };
+        if let Some(ast::Expr::Identifier(ident)) = condition {
+            self.positioned.extend(parse::token_range(ident.span).map(|range| range.start));
+        }
         match statement {
             ast::Statement::Update(update)
                 if update.or.is_some()

@@ -7,6 +7,10 @@ use crate::sql::error::ReadError;
 use crate::sql::error::ReadErrorKind;
 use crate::sql::error::TextLimits;
 use crate::sql::parse;
+use crate::sql::prepared;
+use crate::sql::prepared::DeclareStatement;
+use crate::sql::prepared::ExecuteStatement;
+use crate::sql::prepared::PrepareStatement;
 use crate::sql::session;
 use crate::sql::session::SessionStatement;
 use crate::sql::token;
@@ -37,6 +41,9 @@ pub enum Body {
     Tree(Box<ast::Statement>),
     Copy(CopyStatement),
     Session(SessionStatement),
+    Prepare(PrepareStatement),
+    Execute(ExecuteStatement),
+    Declare(DeclareStatement),
     /// Everything else: its first words, in upper case.
     Other(String),
 }
@@ -108,8 +115,8 @@ const TREES: &[&str] = &["delete", "insert", "merge", "select", "table", "update
 /// Words that begin the statements that only have a name here.
 #[rustfmt::skip]
 const OTHERS: &[&str] = &[
-    "alter", "analyse", "analyze", "call", "checkpoint", "cluster", "comment", "commit", "create", "declare",
-    "do", "drop", "execute", "explain", "fetch", "grant", "import", "load", "lock", "move", "prepare",
+    "alter", "analyse", "analyze", "call", "checkpoint", "cluster", "comment", "commit", "create",
+    "do", "drop", "explain", "grant", "import", "load", "lock", "prepare",
     "reassign", "refresh", "reindex", "revoke", "rollback", "security", "truncate", "vacuum",
 ];
 
@@ -121,6 +128,16 @@ fn body(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextLimits) -> Result
     }
     if first == "copy" {
         return copy::copy(tokens, range, limits).map(Body::Copy);
+    }
+    match first {
+        "prepare" => {
+            if let Some(statement) = prepared::prepare(tokens, range.clone(), limits)? {
+                return Ok(Body::Prepare(statement));
+            }
+        }
+        "execute" => return prepared::execute(tokens, range, limits).map(Body::Execute),
+        "declare" => return prepared::declare(tokens, range, limits).map(Body::Declare),
+        _ => {}
     }
     let cursor = Cursor::new(tokens, range.clone());
     if let Some(statement) = session::session(cursor.clone())? {

@@ -66,10 +66,22 @@ pub enum SessionStatement {
         channel: String,
         payload: Option<String>,
     },
+    /// FETCH and MOVE, in any direction.
+    Fetch {
+        cursor: String,
+        what: Fetched,
+    },
     CloseCursor {
         name: String,
     },
     CloseAllCursors,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetched {
+    Rows,
+    /// MOVE: only their number.
+    Nothing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,6 +225,8 @@ fn other(cursor: &mut Cursor<'_, '_>) -> Matched {
             let payload = if cursor.eat_kind(TokenKind::Comma) { Some(cursor.string()?) } else { None };
             SessionStatement::Notify { channel, payload }
         }
+        () if cursor.eat("fetch") => SessionStatement::Fetch { cursor: fetched_cursor(cursor)?, what: Fetched::Rows },
+        () if cursor.eat("move") => SessionStatement::Fetch { cursor: fetched_cursor(cursor)?, what: Fetched::Nothing },
         () if cursor.eat("close") => {
             if cursor.eat("all") {
                 SessionStatement::CloseAllCursors
@@ -223,6 +237,45 @@ fn other(cursor: &mut Cursor<'_, '_>) -> Matched {
         () => return Ok(None),
     };
     Ok(Some(statement))
+}
+
+/// `[direction] [FROM | IN] cursor`
+fn fetched_cursor(cursor: &mut Cursor<'_, '_>) -> Result<String, ReadError> {
+    // Words of directions are names too, where nothing follows.
+    let mut named = cursor.clone();
+    if let Ok(name) = named.name()
+        && named.is_done()
+    {
+        *cursor = named;
+        return Ok(name);
+    }
+    match () {
+        () if ["next", "prior", "first", "last", "all"].into_iter().any(|word| cursor.eat(word)) => {}
+        () if cursor.eat("absolute") || cursor.eat("relative") => whole_number(cursor)?,
+        () if cursor.eat("forward") || cursor.eat("backward") => {
+            if !cursor.eat("all") && is_number(cursor) {
+                whole_number(cursor)?;
+            }
+        }
+        () if is_number(cursor) => whole_number(cursor)?,
+        () => {}
+    }
+    if !cursor.eat("from") {
+        cursor.eat("in");
+    }
+    cursor.name()
+}
+
+fn is_number(cursor: &Cursor<'_, '_>) -> bool {
+    cursor.kind() == Some(TokenKind::Integer) || cursor.is_operator("-") || cursor.is_operator("+")
+}
+
+/// PostgreSQL takes what fits 32 bits here, and calls any other number a syntax error.
+fn whole_number(cursor: &mut Cursor<'_, '_>) -> Result<(), ReadError> {
+    if !cursor.eat_operator("-") {
+        cursor.eat_operator("+");
+    }
+    cursor.expect_kind(TokenKind::Integer)
 }
 
 fn eat_work(cursor: &mut Cursor<'_, '_>) {

@@ -74,6 +74,52 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("SELECT pg_read_file('x')", REFUSED),
 ];
 
+/// Queries and changes, which SQL may hold under a name.
+const NAMED: &[(&str, &str)] = &[
+    ("SELECT 1", "SELECT 1"),
+    ("SELECT id, body FROM notes ORDER BY id", "SELECT id, body FROM notes WHERE tenant_id = 'acme' ORDER BY id"),
+    (
+        "SELECT id, body FROM notes ORDER BY id FOR UPDATE",
+        "SELECT id, body FROM notes WHERE tenant_id = 'acme' ORDER BY id FOR UPDATE",
+    ),
+    ("DELETE FROM notes WHERE id = 3", "DELETE FROM notes WHERE id = 3 AND tenant_id = 'acme'"),
+    (
+        "UPDATE notes SET body = 'now' WHERE id < 3 RETURNING id",
+        "UPDATE notes SET body = 'now' WHERE id < 3 AND tenant_id = 'acme' RETURNING id",
+    ),
+];
+
+/// What is done with names, where `#` is one of a prepared statement and `@` one of a cursor, `$` a statement from
+/// [`NAMED`] and `?` the first or second of them.
+const NAMES: &[&str] = &[
+    "PREPARE # AS $",
+    "PREPARE # AS $; EXECUTE #",
+    "DEALLOCATE #; PREPARE # AS $; EXECUTE #",
+    "EXECUTE #",
+    "EXECUTE #",
+    "EXECUTE #; SELECT 1/0; EXECUTE #",
+    "DEALLOCATE #",
+    "PREPARE # AS $; SELECT 1/0",
+    "DEALLOCATE #; SELECT 1/0",
+    "DEALLOCATE ALL",
+    "DISCARD ALL",
+    "DECLARE @ CURSOR FOR ?",
+    "DECLARE @ CURSOR WITH HOLD FOR ?",
+    "BEGIN; DECLARE @ CURSOR FOR ?; FETCH @",
+    "DECLARE @ SCROLL CURSOR FOR ?; FETCH LAST @; FETCH PRIOR FROM @; MOVE FIRST IN @; FETCH BACKWARD ALL @",
+    "DECLARE @ CURSOR WITH HOLD FOR ?; SELECT 1/0",
+    "ROLLBACK; DECLARE @ CURSOR WITH HOLD FOR ?",
+    "BEGIN; DECLARE @ CURSOR WITH HOLD FOR ?; COMMIT; DECLARE @ CURSOR WITH HOLD FOR ?",
+    "FETCH 1 FROM @",
+    "FETCH ALL @",
+    "MOVE 2 IN @",
+    "FETCH @; FETCH @; CLOSE @",
+    "CLOSE @",
+    "CLOSE ALL",
+    "COMMIT AND CHAIN",
+    "ROLLBACK AND CHAIN",
+];
+
 const INSERT: &str = "INSERT INTO notes (id, body, tenant_id) VALUES (5, 'bound', $1)";
 
 pub(crate) struct House {
@@ -343,6 +389,33 @@ impl Script {
         self.say(&frame(b'S', b""));
     }
 
+    /// Something about a name, as a Query or with the messages of the extended protocol.
+    fn names(&mut self, random: &mut Random) {
+        let (statement, cursor) = (random.pick(&["d", "e"]), random.pick(&["c", "h"]));
+        let (named, query) = (random.pick(NAMED), random.pick(&NAMED[..2]));
+        let sql = random.pick(NAMES).replace('#', statement).replace('@', cursor);
+        let through = sql.replace('$', named.0).replace('?', query.0);
+        let direct = sql.replace('$', named.1).replace('?', query.1);
+        match random.below(8) {
+            0 => self.parse(statement, named),
+            1 => {
+                self.parse("", query);
+                self.bind(cursor, "");
+            }
+            2 => {
+                self.bind("r", statement);
+                self.describe(b'P', "r");
+                self.execute("r", random.pick(&[0, 1]));
+            }
+            3 => {
+                self.parse("", (&through, &direct));
+                self.bind("r", "");
+                self.execute("r", 0);
+            }
+            _ => self.query((&through, &direct)),
+        }
+    }
+
     fn copy_data(&mut self, random: &mut Random) {
         let rows = random.pick(&[
             ("", ""),
@@ -366,7 +439,8 @@ impl Script {
         for number in 0..1 + random.below(14) {
             let (name, portal) = (random.pick(&["", "", "a", "b"]), random.pick(&["", "", "p", "q"]));
             let statement = random.pick(STATEMENTS);
-            match random.below(13) {
+            match random.below(18) {
+                13.. => script.names(random),
                 0..=3 => script.query(statement),
                 4 => script.parse(name, statement),
                 5 => script.bind(portal, name),
@@ -420,6 +494,12 @@ impl Script {
     }
 }
 
+/// `CONVERSATION_SEEDS` makes it longer.
+#[expect(clippy::disallowed_methods, reason = "how much to test is the caller's choice")]
+fn seeds() -> u64 {
+    std::env::var("CONVERSATION_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(400)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn conversations_look_the_same_with_and_without_partywall() {
     let mut house = House::open("").await;
@@ -430,7 +510,7 @@ async fn conversations_look_the_same_with_and_without_partywall() {
     tokio::spawn(connection);
     let rows =
         "SELECT coalesce(string_agg(concat_ws('|', tenant_id, id, body), ' ' ORDER BY tenant_id, id), '') FROM notes";
-    for seed in 0..300 {
+    for seed in 0..seeds() {
         let mut random = Random(seed);
         let script = Script::random(&mut random);
         superuser.batch_execute(FILL).await.unwrap();

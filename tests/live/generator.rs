@@ -450,16 +450,50 @@ impl Generator {
         self.ctes.clear();
         self.outer.clear();
         match self.random.below(100) {
-            0..70 => {
+            0..62 => {
                 let query = self.full_query(3);
                 Generated { sql: query.sql, ordered: query.ordered }
             }
+            62..66 => self.cursor(),
+            66..70 => self.prepared(),
             70..79 => Self::unordered(self.insert()),
             79..88 => Self::unordered(self.update()),
             88..92 => Self::unordered(self.delete()),
             92..95 => Self::unordered(self.merge()),
             _ => Self::unordered(self.write_in_a_cte()),
         }
+    }
+
+    /// The rows of a query through a cursor. Some of them only where their order is told.
+    fn cursor(&mut self) -> Generated {
+        let query = self.full_query(2);
+        let movements = if query.ordered {
+            self.random.pick(&[
+                "FETCH 2 FROM c; MOVE c; FETCH ALL c",
+                "FETCH LAST c; FETCH BACKWARD 2 FROM c; FETCH FIRST FROM c",
+                "MOVE 3 IN c; FETCH RELATIVE 0 c; FETCH ABSOLUTE -1 c; MOVE BACKWARD ALL IN c; FETCH FORWARD ALL c",
+            ])
+        } else {
+            self.random.pick(&["FETCH ALL c", "MOVE ALL IN c", "MOVE FORWARD 1000 IN c; FETCH NEXT c"])
+        };
+        let scroll = if movements.contains("BACKWARD") { "SCROLL " } else { "" };
+        let hold = self.random.pick(&["", "", " WITH HOLD"]);
+        let sql = format!("DECLARE c {scroll}CURSOR{hold} FOR {}; {movements}; CLOSE c", query.sql);
+        Generated { sql, ordered: query.ordered }
+    }
+
+    /// A query or a change under a name, planned once and run twice.
+    fn prepared(&mut self) -> Generated {
+        let (sql, ordered) = match self.random.below(4) {
+            0 => (self.insert(), false),
+            1 => (self.update(), false),
+            _ => {
+                let query = self.full_query(2);
+                (query.sql, query.ordered)
+            }
+        };
+        let again = self.random.pick(&["", "; EXECUTE q"]);
+        Generated { sql: format!("DEALLOCATE ALL; PREPARE q AS {sql}; EXECUTE q{again}"), ordered }
     }
 
     fn unordered(sql: String) -> Generated {

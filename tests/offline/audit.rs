@@ -17,8 +17,8 @@ use partywall::audit::writer::{AuditSender, AuditWriter, Origin, log_identifier}
 use partywall::catalog::{CATALOG_FORMAT, Catalog, QualifiedName};
 use partywall::config::{Audit, AuditFile};
 use partywall::guard::{
-    Access, Code, Decision, Facts, LensKind, ObjectAccess, Protocol, Rejection, Request, Ruleset, StatementClass,
-    StatementFacts, TextLimits,
+    Access, Code, Decision, Facts, LensKind, Naming, ObjectAccess, Protocol, Rejection, Request, Ruleset,
+    StatementClass, StatementFacts, TextLimits,
 };
 use partywall::metrics::Metrics;
 use partywall::policy::{Policy, SensitiveClass, Tenancy};
@@ -53,8 +53,14 @@ fn invoices() -> Facts {
         columns: BTreeSet::from(["iban".to_owned(), "id".to_owned()]),
         sensitive: BTreeMap::from([("iban".to_owned(), SensitiveClass::Pci)]),
     };
-    let statement =
-        StatementFacts { command: "SELECT", class: StatementClass::Read, objects: vec![object], deallocates: None };
+    let statement = StatementFacts {
+        command: "SELECT",
+        class: StatementClass::Read,
+        objects: vec![object],
+        naming: Naming::Nothing,
+        positioned: None,
+        reads_views: false,
+    };
     Facts { statements: vec![statement], normalized: "SELECT id, iban FROM invoices WHERE note = $1".to_owned() }
 }
 
@@ -68,6 +74,7 @@ fn statement(decision: Arc<Decision>, outcome: Outcome) -> StatementEvent {
     StatementEvent {
         decision,
         statement: 0,
+        meant: None,
         transaction_number: 3,
         statement_number: 7,
         started: NOON,

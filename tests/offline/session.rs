@@ -7,19 +7,20 @@ mod names;
 mod random;
 mod refusals;
 mod server;
+mod sql_names;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use partywall::catalog::{CATALOG_FORMAT, Catalog};
 use partywall::guard::{
-    self, Code, CopyIn, Decision, Facts, Forward, GuardedSql, ParameterCheck, Protocol, Rejection, Request, Ruleset,
-    StatementClass, StatementFacts, TextLimits,
+    self, Code, CopyIn, Decision, Facts, Forward, GuardedSql, Naming, ParameterCheck, Protocol, Rejection, Request,
+    Ruleset, StatementClass, StatementFacts, TextLimits,
 };
 use partywall::policy::{Policy, Tenancy};
 use partywall::session::effect::{Outcome, Output, SessionEvent, StatementEvent};
 use partywall::session::{Decider, Session, SessionError, SessionLimits};
-use partywall::tenant::{Identity, LoginName, Timestamp};
+use partywall::tenant::{Identity, LoginName, TenantId, Timestamp};
 
 use crate::frames::*;
 
@@ -41,14 +42,23 @@ pub(crate) struct Script {
     pub(crate) copy_in: CopyIn,
     /// The classes of the statements of a text, by its number.
     pub(crate) classes: Vec<(String, Vec<StatementClass>)>,
-    /// The prepared statement that a text drops.
-    pub(crate) deallocates: Vec<(String, String)>,
+    /// What a text does to names.
+    pub(crate) naming: Vec<(String, Naming)>,
     pub(crate) asked: usize,
+    /// The guard itself decides, for tenant acme.
+    pub(crate) guard: Option<Ruleset>,
 }
 
 impl Decider for Script {
-    fn decide(&mut self, sql: &str, _protocol: Protocol, _types: &[u32]) -> Arc<Decision> {
+    fn decide(&mut self, sql: &str, protocol: Protocol, parameter_types: &[u32]) -> Arc<Decision> {
         self.asked += 1;
+        if let Some(ruleset) = &self.guard {
+            let tenant = Some(TenantId::parse("acme").unwrap());
+            let identity = Identity { login: LoginName::parse("app").unwrap(), tenant };
+            let limits = TextLimits::default();
+            let request = Request { identity: &identity, sql, protocol, parameter_types, limits: &limits };
+            return Arc::new(guard::decide(ruleset, &request));
+        }
         let refused = self.refused.iter().any(|refused| refused == sql);
         let Some(guarded) = guarded(sql).filter(|_| !refused) else {
             let rejection = Rejection::new(Code::RelationUnknown, "relation does not exist").hint("Ask for another.");
@@ -58,7 +68,9 @@ impl Decider for Script {
             command: "X",
             class: *class,
             objects: Vec::new(),
-            deallocates: self.deallocates.iter().find(|(of, _)| of == sql).map(|(_, name)| name.clone()),
+            naming: self.naming.iter().find(|(of, _)| of == sql).map(|(_, naming)| naming.clone()).unwrap_or_default(),
+            positioned: None,
+            reads_views: false,
         };
         let classes = self.classes.iter().find(|(of, _)| *of == sql).map(|(_, classes)| classes.as_slice());
         let statements = classes.unwrap_or(&[StatementClass::Read]).iter().map(statement).collect();

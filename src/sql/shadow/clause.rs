@@ -2,6 +2,7 @@
 
 use crate::sql::clauses::MergeClauses;
 use crate::sql::keyword::KeywordCategory;
+use crate::sql::prepared::CURRENT_OF;
 use crate::sql::shadow::Shadow;
 use crate::sql::shadow::Step;
 use crate::sql::token::TokenKind;
@@ -73,6 +74,7 @@ impl Shadow<'_, '_> {
             "exclude" => Ok(self.frame_exclusion(i)),
             "overriding" if self.is_one_of(i + 1, &["system", "user"]) && self.is(i + 2, "value") => Ok(Some(i + 3)),
             "isnull" | "notnull" if self.kind(i + 1) != Some(TokenKind::LeftParen) => Ok(self.null_test(i)),
+            "current" if self.is_before(i, &["where"]) && self.is(i + 1, "of") => self.current_of(i),
             "from" if self.is_before(i, &["both", "leading", "trailing"]) => Ok(self.trimmed(i)),
             "fetch" if self.is_one_of(i + 1, &["first", "next"]) => Ok(self.fetch(i)),
             "any" | "some" | "all" => Ok(self.quantified(i)),
@@ -248,6 +250,22 @@ impl Shadow<'_, '_> {
         self.push(i, Token::make_keyword("AS"));
         self.push(name, Token::make_word(&function, Some('"')));
         Some(i + 1)
+    }
+
+    /// `CURRENT OF cursor` as a column of a name that only a quoted one could have.
+    fn current_of(&mut self, i: usize) -> Step {
+        let cursor = i + 2;
+        if self.name_end(cursor) != Some(cursor + 1) {
+            return Err(self.refused(i + 1, self.tokens.misplaced(i + 1)));
+        }
+        self.check_name(cursor)?;
+        let next = cursor + 1;
+        let ends = next >= self.end || self.kind(next) == Some(TokenKind::RightParen) || self.is(next, "returning");
+        if !ends {
+            return Err(self.refused(next, self.tokens.misplaced(next)));
+        }
+        self.push(i, Token::make_word(CURRENT_OF, Some('"')));
+        Ok(Some(next))
     }
 
     /// `FETCH FIRST (count) ROWS ONLY` as `LIMIT (count)`.

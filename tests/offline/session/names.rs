@@ -1,14 +1,18 @@
 //! What a session remembers of names: no longer than the server does, or honest clients run into the limits.
 
-use partywall::guard::{ParameterCheck, TenantValue};
+use partywall::guard::{Naming, ParameterCheck, TenantValue};
 
 use crate::frames::*;
 use crate::session::{LIMITS, Pair, Script};
 
+fn deallocates(statement: &str) -> Naming {
+    Naming::Deallocates { statement: statement.to_owned() }
+}
+
 #[test]
 fn a_statement_that_sql_deallocates_does_not_count_any_more() {
-    let deallocates = (0..10).map(|number| (format!("SELECT 9{number}"), format!("s{number}"))).collect();
-    let mut pair = Pair::new(Script { deallocates, ..Script::default() });
+    let naming = (0..10).map(|number| (format!("SELECT 9{number}"), deallocates(&format!("s{number}")))).collect();
+    let mut pair = Pair::new(Script { naming, ..Script::default() });
     for number in 0..10 {
         let name = format!("s{number}");
         pair.client(&[parse(&name, "SELECT 1", &[]), sync()].concat());
@@ -24,8 +28,8 @@ fn a_statement_that_sql_deallocates_does_not_count_any_more() {
 
 #[test]
 fn a_deallocate_that_fails_leaves_the_statement() {
-    let deallocates = vec![("SELECT 9".to_owned(), "s".to_owned())];
-    let mut pair = Pair::new(Script { deallocates, ..Script::default() });
+    let naming = vec![("SELECT 9".to_owned(), deallocates("s"))];
+    let mut pair = Pair::new(Script { naming, ..Script::default() });
     pair.client(&[parse("s", "SELECT 1", &[]), sync(), query("SELECT 9")].concat());
     pair.upstream(&[frame(b'1', b""), ready(b'I'), error("25P02", "aborted"), ready(b'I')].concat());
     pair.sent();

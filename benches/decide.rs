@@ -38,6 +38,7 @@ fn relation(name: &str, columns: &[(&str, &str)]) -> Relation {
         has_default: false,
         identity: None,
         generated: false,
+        collation: None,
         nondeterministic_collation: false,
     };
     let key = columns.iter().map(|(name, _)| *name).filter(|name| ["tenant_id", "id", "code"].contains(name));

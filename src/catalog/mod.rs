@@ -115,7 +115,10 @@ pub struct Column {
     /// `GENERATED ALWAYS AS (…) STORED`.
     #[serde(default)]
     pub generated: bool,
-    /// A collation other than the type's default that is not deterministic.
+    /// Where it is another than the database's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<QualifiedName>,
+    /// Its collation is not deterministic: texts that differ can be equal.
     #[serde(default)]
     pub nondeterministic_collation: bool,
 }

@@ -1,11 +1,11 @@
 //! Function calls: what is not listed is not called. The list is by name, all overloads of `pg_catalog`.
 
-use crate::guard::kind::Kind;
+use crate::guard::fit::is_total_function;
 
 /// What the guard knows of a function of `pg_catalog` that clients may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::guard) enum Listed {
-    /// Fails on no argument of the type that [`total_result`] asks for, and touches nothing.
+    /// On some types it fails on no argument, and touches nothing: [`crate::guard::entries`] says on which.
     Total,
     Ordinary,
     Aggregate,
@@ -19,7 +19,7 @@ pub(in crate::guard) enum Listed {
 /// or writes files, large objects, settings, other backends, locks, notifications, snapshots and counters.
 pub(in crate::guard) fn listed(name: &str) -> Option<Listed> {
     let has = |list: &[&str]| list.iter().any(|line| line.split(' ').any(|entry| entry == name));
-    if has(TOTAL) {
+    if is_total_function(name) {
         Some(Listed::Total)
     } else if has(AGGREGATES) {
         Some(Listed::Aggregate)
@@ -58,41 +58,13 @@ pub(in crate::guard) fn is_grammar_form(name: &str) -> bool {
     )
 }
 
-/// What a call gives, if it is total on arguments of these kinds.
-///
-/// Each with its reason: `lower`, `upper` map characters; `length` and its like count; `btrim` and its like cut;
-/// `md5` hashes; `concat` joins by output functions; the clock functions take nothing; `jsonb_typeof` names;
-/// `isfinite` tests; `pg_typeof` names.
-pub(in crate::guard) fn total_result(name: &str, arguments: &[Kind]) -> Option<Kind> {
-    let all_text = arguments.iter().all(|kind| matches!(kind, Kind::Text | Kind::Untyped)) && !arguments.is_empty();
-    match name {
-        "lower" | "upper" | "btrim" | "ltrim" | "rtrim" | "md5" | "reverse" => all_text.then_some(Kind::Text),
-        "length" | "char_length" | "character_length" | "octet_length" | "bit_length" => {
-            all_text.then_some(Kind::Integer)
-        }
-        "now" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp" => {
-            arguments.is_empty().then_some(Kind::TimestampTz)
-        }
-        "starts_with" => all_text.then_some(Kind::Boolean),
-        "jsonb_typeof" => matches!(arguments, [Kind::Jsonb]).then_some(Kind::Text),
-        "isfinite" => matches!(arguments, [Kind::Date | Kind::Timestamp | Kind::TimestampTz | Kind::Interval])
-            .then_some(Kind::Boolean),
-        _ => None,
-    }
-}
-
-const TOTAL: &[&str] = &[
-    "lower upper btrim ltrim rtrim md5 reverse length char_length character_length octet_length bit_length",
-    "now transaction_timestamp statement_timestamp clock_timestamp starts_with jsonb_typeof isfinite",
-];
-
 const ORDINARY: &[&str] = &[
     "coalesce nullif greatest least row grouping current_date current_time current_timestamp localtime localtimestamp",
     "json_object",
     "abs acos acosd acosh asin asind asinh atan atan2 atan2d atand atanh cbrt ceil ceiling cos cosd cosh cot cotd",
     "degrees div exp factorial floor gcd lcm ln log log10 min_scale mod pi pow power radians random round scale",
     "setseed sign sin sind sinh sqrt tan tand tanh trim_scale trunc width_bucket",
-    "ascii chr concat concat_ws convert_from convert_to decode encode format initcap left lpad normalize overlay",
+    "ascii chr concat_ws md5 convert_from convert_to decode encode format initcap left lpad normalize overlay",
     "parse_ident position quote_ident quote_literal quote_nullable regexp_count regexp_instr regexp_like",
     "regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table regexp_substr repeat",
     "replace right rpad sha224 sha256 sha384 sha512 similar_to_escape split_part string_to_array string_to_table",
@@ -116,7 +88,7 @@ const ORDINARY: &[&str] = &[
     "numnode phraseto_tsquery plainto_tsquery querytree setweight strip to_tsquery to_tsvector ts_delete ts_filter",
     "ts_headline ts_rank ts_rank_cd tsquery_phrase tsvector_to_array websearch_to_tsquery jsonb_to_tsvector",
     "json_to_tsvector",
-    "isempty lower_inc lower_inf upper_inc upper_inf range_merge int4range int8range numrange daterange tsrange",
+    "range_merge int4range int8range numrange daterange tsrange",
     "tstzrange int4multirange int8multirange nummultirange datemultirange tsmultirange tstzmultirange multirange",
     "abbrev broadcast family host hostmask inet_merge inet_same_family masklen netmask network set_masklen macaddr8_set7bit",
     "area bound_box box center circle diagonal diameter height isclosed isopen line lseg npoints path pclose point",

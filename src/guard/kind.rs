@@ -1,9 +1,9 @@
 //! What is known of a value's type: enough to tell which comparisons can never fail.
 
-use crate::catalog::QualifiedName;
-use crate::catalog::{Column, TypeKind};
+use sqlparser::ast::{ArrayElemTypeDef, DataType, TimezoneInfo};
+
+use crate::catalog::{Column, QualifiedName, TypeKind};
 use crate::guard::ruleset::Ruleset;
-use sqlparser::ast::DataType;
 
 /// Families of types within which comparison is total: it fails on no pair of values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +14,10 @@ pub(in crate::guard) enum Kind {
     Numeric,
     /// float4, float8. A numeric can be too large for one.
     Float,
-    /// text, varchar, bpchar, name.
+    /// text, varchar, bpchar, name, by a deterministic collation.
     Text,
+    /// The same by a nondeterministic one, on which LIKE and its like fail.
+    FoldedText,
     Date,
     Timestamp,
     TimestampTz,
@@ -25,28 +27,64 @@ pub(in crate::guard) enum Kind {
     Uuid,
     Bytea,
     Jsonb,
+    /// inet, cidr.
     Inet,
-    /// Only `=` and `<>`.
+    Macaddr,
+    Tsvector,
+    Tsquery,
     Enum(QualifiedName),
     Array(Box<Kind>),
+    Range(Span),
+    Multirange(Span),
     /// A string literal or an undeclared parameter: it takes the other side's type.
     Untyped,
     Unknown,
 }
 
+/// What a built-in range is over: two of different types cannot be compared. Not `numrange`: while the planner compares
+/// its bounds with those in the statistics, it computes distances, which can be too large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::guard) enum Span {
+    Int4,
+    Int8,
+    Date,
+    Timestamp,
+    TimestampTz,
+}
+
 impl Kind {
     /// Of a type by the catalogue's internal name; `_int4` is an array.
     pub(in crate::guard) fn of_column(column: &Column, ruleset: &Ruleset) -> Self {
-        if column.nondeterministic_collation {
-            // LIKE fails on such a column.
+        let name = QualifiedName::new(&column.type_schema, &column.type_name);
+        // What stands in a column of a domain was checked when it was written.
+        let base = ruleset.own_types.domain_base(&name).unwrap_or(&name);
+        let kind = if base.schema == "pg_catalog" {
+            Self::of_internal_name(&base.name)
+        } else {
+            Self::of_own_type(base, ruleset)
+        };
+        if column.collation.is_some() && !ruleset.own_types.has_one_collation() {
+            // Two columns of different collations cannot be compared, which shows only when a row is met (42P22).
             return Self::Unknown;
         }
-        if column.type_schema == "pg_catalog" {
-            return Self::of_internal_name(&column.type_name);
+        if column.nondeterministic_collation { kind.folded() } else { kind }
+    }
+
+    fn of_own_type(name: &QualifiedName, ruleset: &Ruleset) -> Self {
+        match ruleset.type_kind(name) {
+            Some(TypeKind::Enum) => Self::Enum(name.clone()),
+            Some(_) => Self::Unknown,
+            None => match ruleset.own_types.enum_of_array(name) {
+                Some(element) => Self::Array(Box::new(Self::Enum(element.clone()))),
+                None => Self::Unknown,
+            },
         }
-        let name = QualifiedName::new(&column.type_schema, &column.type_name);
-        match ruleset.type_kind(&name) {
-            Some(TypeKind::Enum) => Self::Enum(name),
+    }
+
+    fn folded(self) -> Self {
+        match self {
+            Self::Text => Self::FoldedText,
+            Self::Array(element) => Self::Array(Box::new(element.folded())),
             _ => Self::Unknown,
         }
     }
@@ -74,11 +112,25 @@ impl Kind {
             "bytea" => Self::Bytea,
             "jsonb" => Self::Jsonb,
             "inet" | "cidr" => Self::Inet,
+            "macaddr" => Self::Macaddr,
+            "tsvector" => Self::Tsvector,
+            "tsquery" => Self::Tsquery,
+            "int4range" => Self::Range(Span::Int4),
+            "int8range" => Self::Range(Span::Int8),
+            "daterange" => Self::Range(Span::Date),
+            "tsrange" => Self::Range(Span::Timestamp),
+            "tstzrange" => Self::Range(Span::TimestampTz),
+            "int4multirange" => Self::Multirange(Span::Int4),
+            "int8multirange" => Self::Multirange(Span::Int8),
+            "datemultirange" => Self::Multirange(Span::Date),
+            "tsmultirange" => Self::Multirange(Span::Timestamp),
+            "tstzmultirange" => Self::Multirange(Span::TimestampTz),
             _ => Self::Unknown,
         }
     }
 
-    /// Of a parameter that the client declared by OID; 0 and `unknown` leave it to the server.
+    /// Of a parameter that the client declared by OID; 0 and `unknown` leave it to the server. Not `name`, which
+    /// brings a collation of its own.
     pub(in crate::guard) fn of_oid(oid: u32) -> Self {
         match oid {
             0 | 705 => Self::Untyped,
@@ -86,7 +138,7 @@ impl Kind {
             20 | 21 | 23 => Self::Integer,
             700 | 701 => Self::Float,
             1700 => Self::Numeric,
-            19 | 25 | 1042 | 1043 => Self::Text,
+            25 | 1042 | 1043 => Self::Text,
             1082 => Self::Date,
             1114 => Self::Timestamp,
             1184 => Self::TimestampTz,
@@ -101,7 +153,10 @@ impl Kind {
             1005 | 1007 | 1016 => Self::Array(Box::new(Self::Integer)),
             1021 | 1022 => Self::Array(Box::new(Self::Float)),
             1231 => Self::Array(Box::new(Self::Numeric)),
-            1009 | 1015 | 1014 | 1003 => Self::Array(Box::new(Self::Text)),
+            1009 | 1015 | 1014 => Self::Array(Box::new(Self::Text)),
+            1182 => Self::Array(Box::new(Self::Date)),
+            1115 => Self::Array(Box::new(Self::Timestamp)),
+            1185 => Self::Array(Box::new(Self::TimestampTz)),
             2951 => Self::Array(Box::new(Self::Uuid)),
             _ => Self::Unknown,
         }
@@ -110,7 +165,7 @@ impl Kind {
     /// Of a type as the parser read it. Types that are not understood are [`Kind::Unknown`].
     pub(in crate::guard) fn of_data_type(data_type: &DataType) -> Self {
         use DataType as D;
-        use sqlparser::ast::TimezoneInfo as Zone;
+        use TimezoneInfo as Zone;
         match data_type {
             D::Boolean | D::Bool => Self::Boolean,
             D::SmallInt(_) | D::Int(_) | D::Integer(_) | D::BigInt(_) | D::Int2(_) | D::Int4(_) | D::Int8(_) => {
@@ -128,29 +183,47 @@ impl Kind {
             D::Uuid => Self::Uuid,
             D::Bytea => Self::Bytea,
             D::JSONB => Self::Jsonb,
-            D::Array(sqlparser::ast::ArrayElemTypeDef::SquareBracket(element, _)) => {
-                match Self::of_data_type(element) {
-                    Self::Unknown => Self::Unknown,
-                    element => Self::Array(Box::new(element)),
-                }
-            }
+            D::TsVector => Self::Tsvector,
+            D::TsQuery => Self::Tsquery,
+            D::Array(ArrayElemTypeDef::SquareBracket(element, _)) => match Self::of_data_type(element) {
+                Self::Unknown => Self::Unknown,
+                element => Self::Array(Box::new(element)),
+            },
             _ => Self::Unknown,
         }
     }
 
     /// `=` and `<>` between the two can fail on no pair of values.
     pub(in crate::guard) fn equality_is_total(&self, other: &Self) -> bool {
+        use Kind as K;
         match (self, other) {
-            (Self::Unknown, _) | (_, Self::Unknown) => false,
-            (Self::Untyped, _) | (_, Self::Untyped) => true,
-            (Self::Array(left), Self::Array(right)) => left == right,
-            (Self::Integer, Self::Numeric | Self::Float) | (Self::Numeric | Self::Float, Self::Integer) => true,
+            (K::Unknown, _) | (_, K::Unknown) => false,
+            (K::Untyped, _) | (_, K::Untyped) => true,
+            (K::Array(left), K::Array(right)) => left == right && left.equality_is_total(right),
+            (K::Integer, K::Numeric | K::Float) | (K::Numeric | K::Float, K::Integer) => true,
+            (K::Text, K::FoldedText) | (K::FoldedText, K::Text) => true,
+            // These compare without converting one into the other, since PostgreSQL 13.
+            (K::Date | K::Timestamp | K::TimestampTz, K::Date | K::Timestamp | K::TimestampTz) => true,
             _ => self == other,
         }
     }
 
-    /// `<`, `<=`, `>`, `>=` likewise.
+    /// `<`, `<=`, `>`, `>=` likewise. An enum's labels have an order of their own.
     pub(in crate::guard) fn order_is_total(&self, other: &Self) -> bool {
-        self.equality_is_total(other) && !matches!(self, Self::Enum(_)) && !matches!(other, Self::Enum(_))
+        self.equality_is_total(other)
+    }
+
+    /// What stands in a range between its bounds.
+    pub(in crate::guard) fn of_span(span: Span) -> Self {
+        match span {
+            Span::Int4 | Span::Int8 => Self::Integer,
+            Span::Date => Self::Date,
+            Span::Timestamp => Self::Timestamp,
+            Span::TimestampTz => Self::TimestampTz,
+        }
+    }
+
+    pub(in crate::guard) fn is_number(&self) -> bool {
+        matches!(self, Self::Integer | Self::Numeric | Self::Float)
     }
 }

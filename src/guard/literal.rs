@@ -23,6 +23,17 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether an expression is a number as it is written, and such a one.
+    pub(in crate::guard) fn number_holds(&self, expression: &Expr, holds: fn(&str) -> bool) -> bool {
+        match expression {
+            Expr::Nested(inner) => self.number_holds(inner, holds),
+            Expr::Value(ValueWithSpan { value: Value::Number(..), span }) => {
+                token_range(*span).is_some_and(|token| self.tokens.literal_holds(token.start, holds))
+            }
+            _ => false,
+        }
+    }
+
     /// The number that an expression is, if it is a whole one.
     pub(in crate::guard) fn whole_number(&self, expression: &Expr) -> Option<usize> {
         let Expr::Value(ValueWithSpan { value: Value::Number(..), span }) = expression else { return None };
@@ -36,4 +47,13 @@ pub(in crate::guard) fn is_whole(value: &Value) -> bool {
         Value::Number(number, _) => number.bytes().all(|byte| byte.is_ascii_digit()),
         _ => false,
     }
+}
+
+/// Of rows: a number that is no error.
+pub(in crate::guard) fn is_count(digits: &str) -> bool {
+    digits.parse::<i64>().is_ok_and(|rows| rows >= 0)
+}
+
+pub(in crate::guard) fn is_one_at_most(digits: &str) -> bool {
+    matches!(digits, "0" | "1")
 }

@@ -2,17 +2,21 @@
 
 mod aggregate;
 mod change;
+mod claims;
 mod clock;
 mod condition;
 mod conflict;
 mod copy;
 mod copy_form;
 mod decision;
+mod entries;
 mod expand;
 mod expression;
 mod family;
 mod field;
+mod fit;
 mod foreign;
+mod form;
 mod from;
 mod function;
 mod grade;
@@ -25,6 +29,7 @@ mod literal;
 mod manual;
 mod merge;
 mod naming;
+mod own_types;
 mod prepared;
 mod query;
 mod rejection;
@@ -44,6 +49,7 @@ mod verify_copy;
 mod view;
 mod walk;
 
+pub use claims::{Claim, Sample, claims};
 pub use decision::{
     Access, CopyForm, CopyIn, CopyTenant, Decision, EndMark, Facts, Forward, GuardedSql, Header, LensKind,
     ObjectAccess, ParameterCheck, StatementClass, StatementFacts, TenantSource, TenantValue,

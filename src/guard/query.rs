@@ -10,6 +10,7 @@ use crate::guard::foreign::{foreign_query, foreign_select, foreign_wildcard};
 use crate::guard::from::{not_allowed, renamed};
 use crate::guard::function::{Listed, listed};
 use crate::guard::kind::Kind;
+use crate::guard::literal::{is_count, is_one_at_most};
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::Lens;
 use crate::guard::scope::{Entry, OutputColumn};
@@ -41,14 +42,15 @@ impl Walk<'_> {
             SetExpr::Select(select) => self.select(select)?,
             body => self.set_expression(body)?,
         };
-        let limited = self.tail(query)?;
+        let tail = self.tail(query)?;
         self.locks(&query.locks)?;
         if let SetExpr::Select(select) = query.body.as_ref() {
             self.functional_dependency(select, mark)?;
         }
         self.levels.truncate(levels);
         self.ctes.truncate(ctes);
-        shape.total &= !limited && query.locks.is_empty() && query.with.is_none();
+        shape.total &= tail.total && query.locks.is_empty() && query.with.is_none();
+        shape.single_row |= tail.single_row;
         self.queries.insert(std::ptr::from_ref(query).addr(), shape.clone());
         Ok(shape)
     }
@@ -105,35 +107,42 @@ impl Walk<'_> {
         Ok(CteEntry { name: ident_value(&cte.alias.name), columns, tables, standing: CteStanding::Known })
     }
 
-    /// ORDER BY, LIMIT, OFFSET, FETCH, FOR UPDATE. True: the number of rows is limited.
-    fn tail(&mut self, query: &Query) -> Outcome<bool> {
+    /// ORDER BY, LIMIT, OFFSET, FETCH.
+    fn tail(&mut self, query: &Query) -> Outcome<Tail> {
+        let mut tail = Tail { total: true, single_row: false };
         if let Some(OrderBy { kind, interpolate }) = &query.order_by {
             match kind {
-                OrderByKind::Expressions(expressions) if interpolate.is_none() => self.order_by(expressions)?,
+                OrderByKind::Expressions(expressions) if interpolate.is_none() => {
+                    self.order_by(expressions)?;
+                    tail.total = expressions.iter().all(|item| self.measure(&item.expr).total);
+                }
                 _ => return Err(not_allowed("this form of ORDER BY")),
             }
         }
-        let mut limited = false;
         match &query.limit_clause {
             None => {}
             Some(LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => {
-                limited = limit.is_some() || offset.is_some();
                 for expression in limit.iter().chain(offset.iter().map(|offset| &offset.value)) {
                     self.expression(expression)?;
+                    tail.total &= self.number_holds(expression, is_count);
                 }
+                tail.single_row = limit.as_ref().is_some_and(|limit| self.number_holds(limit, is_one_at_most));
             }
             Some(_) => return Err(not_allowed("this form of LIMIT")),
         }
-        if let Some(Fetch { percent, quantity, with_ties: _ }) = &query.fetch {
+        if let Some(Fetch { percent, quantity, with_ties }) = &query.fetch {
             if *percent {
                 return Err(not_allowed("FETCH … PERCENT"));
             }
-            limited = true;
+            let mut single_row = true;
             if let Some(quantity) = quantity {
                 self.expression(quantity)?;
+                tail.total &= self.number_holds(quantity, is_count);
+                single_row = self.number_holds(quantity, is_one_at_most);
             }
+            tail.single_row = !with_ties && single_row;
         }
-        Ok(limited)
+        Ok(tail)
     }
 
     /// Rows that all tenants share are not locked by one of them.
@@ -347,6 +356,14 @@ impl Walk<'_> {
         let total = measure.total || self.holds_aggregate(expression);
         OutputColumn { name, kind: measure.kind, total }
     }
+}
+
+/// What the end of a query says of it.
+struct Tail {
+    /// It can fail on no row: the order is total, and the limits are literals.
+    total: bool,
+    /// One row at most.
+    single_row: bool,
 }
 
 fn joined((mut columns, more): (Vec<OutputColumn>, Vec<OutputColumn>)) -> Vec<OutputColumn> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crate::catalog::{CATALOG_FORMAT, Catalog, Key, QualifiedName, Reference, Relation, RelationKind, TypeKind};
 use crate::guard::family::compile_families;
 use crate::guard::grade::{Standing, Target, oracle_keys};
+use crate::guard::own_types::OwnTypes;
 use crate::guard::tenant_column::TenantType;
 use crate::guard::view::{View, compile_views};
 use crate::policy::{KeyOracles, Policy, SensitiveClass, TableKind, TableRule};
@@ -26,6 +27,7 @@ pub struct Ruleset {
     types: HashMap<QualifiedName, TypeKind>,
     /// Views that cannot be expanded, and why.
     refused_views: BTreeMap<QualifiedName, String>,
+    pub(in crate::guard) own_types: OwnTypes,
 }
 
 /// Which calls of a name can only mean overloads that the policy lists.
@@ -124,6 +126,7 @@ impl Ruleset {
                 .iter()
                 .map(|entry| (QualifiedName::new(&entry.schema, &entry.name), entry.kind))
                 .collect(),
+            own_types: OwnTypes::of(catalog),
             refused_views: BTreeMap::new(),
         };
         compile_views(&mut ruleset);

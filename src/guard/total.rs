@@ -3,15 +3,12 @@
 //! A condition that is not total may run on another tenant's row before the tenant's filter does: the planner orders
 //! conditions by cost, not by where they stand. Its error would tell of that row. Total ones are left as they are.
 
-use sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Query, UnaryOperator, Value,
-};
+use sqlparser::ast::{BinaryOperator, Expr, Query, UnaryOperator, Value};
 
-use crate::guard::clock::{is_clock, is_short};
-use crate::guard::function::{Listed, listed, total_result};
+use crate::guard::entries::Form;
 use crate::guard::kind::Kind;
 use crate::guard::literal::is_whole;
-use crate::guard::scope::{ColumnName, resolve};
+use crate::guard::scope::{ColumnName, OutputColumn, resolve};
 use crate::guard::walk::{QueryShape, Walk};
 use crate::sql::ident_value;
 
@@ -20,30 +17,46 @@ use crate::sql::ident_value;
 pub(in crate::guard) struct Measure {
     pub(in crate::guard) kind: Kind,
     pub(in crate::guard) total: bool,
+    /// How many values it is as large as: `a || b` is as large as two.
+    pub(in crate::guard) width: usize,
 }
 
+/// Wider than this, what is made of small values could come near the server's limit of 1 GB.
+pub(in crate::guard) const WIDTH_MAX: usize = 64;
+
 impl Measure {
-    fn total(kind: Kind) -> Self {
-        Self { kind, total: true }
+    pub(in crate::guard) fn new(kind: Kind, total: bool) -> Self {
+        Self { kind, total, width: 1 }
     }
 
-    fn partial(kind: Kind) -> Self {
-        Self { kind, total: false }
+    pub(in crate::guard) fn total(kind: Kind) -> Self {
+        Self::new(kind, true)
+    }
+
+    pub(in crate::guard) fn partial(kind: Kind) -> Self {
+        Self::new(kind, false)
     }
 
     /// A literal of a type. Of a type that is not known, such as a domain, it may be checked again for each row.
     fn literal(kind: Kind) -> Self {
-        Self { total: kind != Kind::Unknown, kind }
+        Self::new(kind.clone(), kind != Kind::Unknown)
     }
 
-    fn unknown() -> Self {
+    pub(in crate::guard) fn unknown() -> Self {
         Self::partial(Kind::Unknown)
+    }
+
+    fn test(total: bool) -> Self {
+        Self::new(Kind::Boolean, total)
     }
 }
 
 impl Walk<'_> {
     /// To be asked after the expression was read: it needs to know the queries inside.
     pub(in crate::guard) fn measure(&self, expression: &Expr) -> Measure {
+        if let Some(kind) = self.near(expression) {
+            return Measure::total(kind);
+        }
         match expression {
             Expr::Nested(inner) => self.measure(inner),
             Expr::Identifier(ident) => self.measure_column(None, &ident_value(ident)),
@@ -66,10 +79,7 @@ impl Walk<'_> {
             | Expr::IsUnknown(inner)
             | Expr::IsNotUnknown(inner)
             | Expr::UnaryOp { op: UnaryOperator::Not, expr: inner } => self.test(inner),
-            Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr: inner } => match inner.as_ref() {
-                Expr::Value(_) => Measure::total(self.measure(inner).kind),
-                _ => Measure::partial(self.measure(inner).kind),
-            },
+            Expr::UnaryOp { op, expr } => self.measure_prefix(*op, expr),
             Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
                 self.comparison(left, right, Kind::equality_is_total)
             }
@@ -77,17 +87,13 @@ impl Walk<'_> {
             // Each operand is measured once: they may be as deep as the statement.
             Expr::Between { expr, low, high, .. } => {
                 let measures = self.row(expr);
-                let total =
-                    [low, high].into_iter().all(|bound| compare(&measures, &self.row(bound), Kind::order_is_total));
-                Measure { kind: Kind::Boolean, total }
+                let within = |bound: &Expr| compare(&measures, &self.row(bound), Kind::order_is_total);
+                Measure::test([low, high].into_iter().all(|bound| within(bound)))
             }
             Expr::InList { expr, list, .. } => {
                 let measures = self.row(expr);
-                let total = list.iter().all(|item| compare(&measures, &self.row(item), Kind::equality_is_total));
-                Measure { kind: Kind::Boolean, total }
+                Measure::test(list.iter().all(|item| compare(&measures, &self.row(item), Kind::equality_is_total)))
             }
-            Expr::Like { any: false, expr, pattern, escape_char: None, .. }
-            | Expr::ILike { any: false, expr, pattern, escape_char: None, .. } => self.like(expr, pattern),
             Expr::AnyOp { left, compare_op, right, .. } | Expr::AllOp { left, compare_op, right } => {
                 self.quantified(left, compare_op, right)
             }
@@ -96,30 +102,32 @@ impl Walk<'_> {
                 let outputs = |shape: &QueryShape| {
                     shape.columns.as_ref().is_some_and(|columns| columns.iter().all(|column| column.total))
                 };
-                let total = self.shape(subquery).is_some_and(|shape| shape.total && outputs(shape));
-                Measure { kind: Kind::Boolean, total }
+                Measure::test(self.shape(subquery).is_some_and(|shape| shape.total && outputs(shape)))
             }
             Expr::InSubquery { expr, subquery, .. } => self.in_subquery(expr, subquery),
             Expr::Subquery(query) => self.scalar_subquery(query),
-            Expr::Cast { expr, data_type, .. } => self.measure_cast(expr, &Kind::of_data_type(data_type)),
-            Expr::Case { operand: None, conditions, else_result, .. } => {
+            Expr::Case { operand, conditions, else_result, .. } => {
                 let results = conditions.iter().map(|case| &case.result).chain(else_result.as_deref());
-                let tests = conditions.iter().all(|case| self.measure(&case.condition).total);
-                self.one_of(results).map_or_else(Measure::unknown, |kind| Measure { kind, total: tests })
+                let operand = operand.as_deref().map(|operand| self.row(operand));
+                let tests = conditions.iter().all(|case| match &operand {
+                    None => self.measure(&case.condition).total,
+                    Some(operand) => compare(operand, &self.row(&case.condition), Kind::equality_is_total),
+                });
+                self.one_of(results).map_or_else(Measure::unknown, |one| Measure { total: tests, ..one })
             }
-            Expr::Function(function) => self.measure_call(function),
-            _ => Measure::unknown(),
+            Expr::Array(array) => self.measure_array(&array.elem),
+            other => self.measure_form(other),
         }
     }
 
     fn test(&self, inner: &Expr) -> Measure {
-        Measure { kind: Kind::Boolean, total: self.measure(inner).total }
+        Measure::test(self.measure(inner).total)
     }
 
     fn measure_column(&self, relation: Option<&str>, column: &str) -> Measure {
         let resolved = resolve(&self.levels, ColumnName { schema: None, relation, column });
         match resolved.and_then(|resolved| resolved.column) {
-            Some(column) => Measure { kind: column.kind, total: column.total },
+            Some(column) => Measure::new(column.kind, column.total),
             None => Measure::unknown(),
         }
     }
@@ -139,48 +147,49 @@ impl Walk<'_> {
         }
     }
 
+    fn measure_array(&self, elements: &[Expr]) -> Measure {
+        match self.one_of(elements.iter()) {
+            Some(Measure { kind: Kind::Untyped, .. }) => Measure::total(Kind::Array(Box::new(Kind::Text))),
+            // Arrays of arrays must match in form.
+            Some(Measure { kind: Kind::Array(_), .. }) | None => Measure::unknown(),
+            Some(one) => Measure { kind: Kind::Array(Box::new(one.kind)), total: one.total, width: WIDTH_MAX + 1 },
+        }
+    }
+
     fn binary(&self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Measure {
         use BinaryOperator as B;
         match op {
             B::And | B::Or => {
                 let (left, right) = (self.measure(left), self.measure(right));
                 let boolean = |kind: &Kind| matches!(kind, Kind::Boolean | Kind::Untyped);
-                let total = left.total && right.total && boolean(&left.kind) && boolean(&right.kind);
-                Measure { kind: Kind::Boolean, total }
+                Measure::test(left.total && right.total && boolean(&left.kind) && boolean(&right.kind))
             }
             B::Eq | B::NotEq => self.comparison(left, right, Kind::equality_is_total),
             B::Lt | B::LtEq | B::Gt | B::GtEq => self.comparison(left, right, Kind::order_is_total),
-            // Containment and look-up in jsonb walk the value; a key that is not there gives NULL.
-            B::AtArrow | B::ArrowAt | B::Arrow | B::LongArrow => {
+            B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo if is_number(left) && is_number(right) => {
+                // Computed while the statement is planned, whatever the rows.
                 let (left, right) = (self.measure(left), self.measure(right));
-                let kind = match op {
-                    B::Arrow => Kind::Jsonb,
-                    B::LongArrow => Kind::Text,
-                    _ => Kind::Boolean,
-                };
-                let key = matches!(right.kind, Kind::Untyped | Kind::Text | Kind::Integer | Kind::Jsonb);
-                Measure { kind, total: left.total && right.total && left.kind == Kind::Jsonb && key }
+                Measure::total(if left.kind == right.kind { left.kind } else { Kind::Untyped })
             }
-            // Two texts at most double in length; the server's limit of 1 GB cannot be met by columns alone.
-            B::StringConcat => {
-                let (left, right) = (self.measure(left), self.measure(right));
-                let text = |kind: &Kind| matches!(kind, Kind::Text | Kind::Untyped);
-                let both = text(&left.kind) && text(&right.kind);
-                Measure { kind: if both { Kind::Text } else { Kind::Unknown }, total: false }
+            _ => {
+                let measures = [self.measure(left), self.measure(right)];
+                let kinds = [measures[0].kind.clone(), measures[1].kind.clone()];
+                let call = self.call(Form::Operator, &op.to_string(), &[left, right], &measures);
+                match (call.kind, op) {
+                    // Arithmetic overflows, but is known to be of its operands' type.
+                    (Kind::Unknown, B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo) => {
+                        let [left, right] = kinds;
+                        let number = left.is_number() && (left == right || right == Kind::Untyped);
+                        Measure::partial(if number { left } else { Kind::Unknown })
+                    }
+                    (kind, _) => Measure { kind, ..call },
+                }
             }
-            // Arithmetic overflows. Around `now()` and an interval literal it does so before any row is met.
-            B::Plus | B::Minus if is_clock(left) && self.is_short_interval(right) => Measure::total(Kind::TimestampTz),
-            B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo => {
-                let (left, right) = (self.measure(left), self.measure(right));
-                let number = is_number(&left.kind) && (left.kind == right.kind || right.kind == Kind::Untyped);
-                Measure::partial(if number { left.kind } else { Kind::Unknown })
-            }
-            _ => Measure::unknown(),
         }
     }
 
     fn comparison(&self, left: &Expr, right: &Expr, is_total: fn(&Kind, &Kind) -> bool) -> Measure {
-        Measure { kind: Kind::Boolean, total: compare(&self.row(left), &self.row(right), is_total) }
+        Measure::test(compare(&self.row(left), &self.row(right), is_total))
     }
 
     /// The operands of a comparison of rows, or the one of another.
@@ -191,61 +200,36 @@ impl Walk<'_> {
         }
     }
 
-    fn is_short_interval(&self, expression: &Expr) -> bool {
-        match expression {
-            Expr::Interval(interval) => self.string_holds(&interval.value, is_short),
-            _ => false,
-        }
-    }
-
-    /// A pattern fails only where it ends with an escape, which a literal lets us see beforehand.
-    fn like(&self, expression: &Expr, pattern: &Expr) -> Measure {
-        let measure = self.measure(expression);
-        let sound = self.string_holds(pattern, |pattern| !pattern.contains('\\'));
-        Measure { kind: Kind::Boolean, total: measure.total && measure.kind == Kind::Text && sound }
-    }
-
     /// `x = ANY (array)`.
     fn quantified(&self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Measure {
-        let order = match op {
-            BinaryOperator::Eq | BinaryOperator::NotEq => false,
-            BinaryOperator::Lt | BinaryOperator::LtEq | BinaryOperator::Gt | BinaryOperator::GtEq => true,
+        let is_total = match op {
+            BinaryOperator::Eq | BinaryOperator::NotEq => Kind::equality_is_total,
+            BinaryOperator::Lt | BinaryOperator::LtEq | BinaryOperator::Gt | BinaryOperator::GtEq => {
+                Kind::order_is_total
+            }
             _ => return Measure::partial(Kind::Boolean),
         };
         let left = self.measure(left);
-        let right_expression = right;
-        let right = match right_expression {
-            Expr::Array(array) => {
-                let elements: Vec<Measure> = array.elem.iter().map(|element| self.measure(element)).collect();
-                let total = elements.iter().all(|element| element.total);
-                let fits = elements.iter().all(|element| left.kind.equality_is_total(&element.kind));
-                Measure { kind: Kind::Array(Box::new(left.kind.clone())), total: total && fits }
-            }
-            other => self.measure(other),
-        };
+        if let Expr::Array(array) = right {
+            let elements: Vec<Measure> = array.elem.iter().map(|element| self.measure(element)).collect();
+            let fits = |element: &Measure| element.total && is_total(&left.kind, &element.kind);
+            return Measure::test(left.total && elements.iter().all(fits));
+        }
+        let right = self.measure(right);
         let element = match &right.kind {
             Kind::Array(element) => element.as_ref().clone(),
             Kind::Untyped => Kind::Untyped,
             _ => Kind::Unknown,
         };
-        let fits = if order { left.kind.order_is_total(&element) } else { left.kind.equality_is_total(&element) };
-        Measure { kind: Kind::Boolean, total: left.total && right.total && fits }
+        Measure::test(left.total && right.total && is_total(&left.kind, &element))
     }
 
     fn in_subquery(&self, expression: &Expr, query: &Query) -> Measure {
-        let left = self.measure(expression);
-        let shape = self.shape(query);
+        let left = self.row(expression);
+        let shape = self.shape(query).filter(|shape| shape.total && shape.sure);
         let columns = shape.and_then(|shape| shape.columns.as_deref()).unwrap_or_default();
-        let total = match columns {
-            [column] => {
-                shape.is_some_and(|shape| shape.total)
-                    && shape.is_some_and(|shape| shape.sure)
-                    && left.total
-                    && left.kind.equality_is_total(&column.kind)
-            }
-            _ => false,
-        };
-        Measure { kind: Kind::Boolean, total }
+        let fits = |(left, column): (&Measure, &OutputColumn)| left.total && left.kind.equality_is_total(&column.kind);
+        Measure::test(left.len() == columns.len() && left.iter().zip(columns).all(fits))
     }
 
     fn scalar_subquery(&self, query: &Query) -> Measure {
@@ -254,91 +238,31 @@ impl Walk<'_> {
         match (columns, shape) {
             ([column], Some(shape)) => {
                 let total = shape.total && shape.single_row && shape.sure && column.kind != Kind::Unknown;
-                Measure { kind: column.kind.clone(), total }
+                Measure::new(column.kind.clone(), total)
             }
             _ => Measure::unknown(),
         }
     }
 
-    fn measure_cast(&self, inner: &Expr, target: &Kind) -> Measure {
-        let measure = self.measure(inner);
-        let total = match inner {
-            // A literal is read while the statement is analysed; an undeclared parameter takes the type itself.
-            Expr::Value(value) => match &value.value {
-                _ if *target == Kind::Unknown => false,
-                Value::Placeholder(_) => measure.kind == Kind::Untyped || measure.kind == *target,
-                Value::Number(..) => is_number(target) || *target == Kind::Text,
-                _ => measure.kind == Kind::Untyped || measure.kind == *target,
-            },
-            _ => {
-                // To text by output functions, which cannot fail. `varchar(3)` cuts, by an explicit cast.
-                let to_text =
-                    *target == Kind::Text && !matches!(measure.kind, Kind::Unknown | Kind::Array(_) | Kind::Enum(_));
-                let same = measure.kind == *target && matches!(target, Kind::Boolean | Kind::Uuid | Kind::Date);
-                measure.total && (to_text || same)
-            }
-        };
-        Measure { kind: target.clone(), total }
-    }
-
-    fn measure_call(&self, function: &sqlparser::ast::Function) -> Measure {
-        let name = match function.name.0.as_slice() {
-            [name] | [_, name] => name.as_ident().map(ident_value).unwrap_or_default(),
-            _ => return Measure::unknown(),
-        };
-        let arguments: Option<Vec<&Expr>> = match &function.args {
-            FunctionArguments::None => Some(Vec::new()),
-            FunctionArguments::Subquery(_) => None,
-            FunctionArguments::List(list) => list
-                .args
-                .iter()
-                .map(|argument| match argument {
-                    FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => Some(expression),
-                    _ => None,
-                })
-                .collect(),
-        };
-        let count = matches!(name.as_str(), "count");
-        let Some(arguments) = arguments else {
-            let kind = if count { Kind::Integer } else { Kind::Unknown };
-            return Measure { kind, total: count };
-        };
-        if matches!(name.as_str(), "current_date") {
-            return Measure::total(Kind::Date);
-        }
-        if matches!(name.as_str(), "current_timestamp") {
-            return Measure::total(Kind::TimestampTz);
-        }
-        if matches!(name.as_str(), "coalesce" | "greatest" | "least") {
-            return self.one_of(arguments.into_iter()).map_or_else(Measure::unknown, Measure::total);
-        }
-        let measures: Vec<Measure> = arguments.iter().map(|argument| self.measure(argument)).collect();
-        let total = measures.iter().all(|measure| measure.total);
-        let kinds: Vec<Kind> = measures.into_iter().map(|measure| measure.kind).collect();
-        match (listed(&name), kinds.as_slice()) {
-            (Some(Listed::Total), kinds) => match total_result(&name, kinds) {
-                Some(kind) => Measure { kind, total },
-                None => Measure::unknown(),
-            },
-            (Some(Listed::Aggregate), [kind]) => match name.as_str() {
-                "count" => Measure { kind: Kind::Integer, total },
-                "min" | "max" => Measure { kind: kind.clone(), total },
-                "sum" | "avg" if is_number(kind) => Measure::partial(Kind::Unknown),
-                _ => Measure::unknown(),
-            },
-            _ => Measure::unknown(),
-        }
-    }
-
-    /// The kind that several expressions share, if each is total.
-    fn one_of<'e>(&self, mut expressions: impl Iterator<Item = &'e Expr>) -> Option<Kind> {
-        expressions.try_fold(Kind::Untyped, |kind, expression| {
+    /// What several expressions share, if each is total.
+    pub(in crate::guard) fn one_of<'e>(&self, mut expressions: impl Iterator<Item = &'e Expr>) -> Option<Measure> {
+        let first = Measure::total(Kind::Untyped);
+        expressions.try_fold(first, |one, expression| {
             let measure = self.measure(expression);
-            let fits =
-                measure.total && (kind == Kind::Untyped || measure.kind == kind || measure.kind == Kind::Untyped);
-            let known = if kind == Kind::Untyped { measure.kind } else { kind };
-            (fits && known != Kind::Unknown).then_some(known)
+            let kind = in_common(one.kind, measure.kind).filter(|_| measure.total)?;
+            Some(Measure { kind, total: true, width: one.width.max(measure.width) })
         })
+    }
+}
+
+/// What PostgreSQL converts both to, if that can fail on no value.
+fn in_common(left: Kind, right: Kind) -> Option<Kind> {
+    match (left, right) {
+        (Kind::Unknown, _) | (_, Kind::Unknown) => None,
+        (Kind::Untyped, kind) | (kind, Kind::Untyped) => Some(kind),
+        (Kind::Integer, kind @ (Kind::Numeric | Kind::Float))
+        | (kind @ (Kind::Numeric | Kind::Float), Kind::Integer) => Some(kind),
+        (left, right) => (left == right).then_some(left),
     }
 }
 
@@ -347,6 +271,21 @@ fn compare(left: &[Measure], right: &[Measure], is_total: fn(&Kind, &Kind) -> bo
     left.len() == right.len() && left.iter().zip(right).all(pair)
 }
 
-fn is_number(kind: &Kind) -> bool {
-    matches!(kind, Kind::Integer | Kind::Numeric | Kind::Float)
+/// Numbers as they are written, and what is computed from them alone.
+fn is_number(expression: &Expr) -> bool {
+    match expression {
+        Expr::Value(value) => matches!(value.value, Value::Number(..)),
+        Expr::Nested(inner) | Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } => is_number(inner),
+        Expr::BinaryOp {
+            left,
+            op:
+                BinaryOperator::Plus
+                | BinaryOperator::Minus
+                | BinaryOperator::Multiply
+                | BinaryOperator::Divide
+                | BinaryOperator::Modulo,
+            right,
+        } => is_number(left) && is_number(right),
+        _ => false,
+    }
 }

@@ -73,11 +73,14 @@ SELECT json_build_object(
             'has_default', a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,
             'identity', CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by_default' END,
             'generated', a.attgenerated <> '',
+            'collation', CASE WHEN l.collname <> 'default' OR ln.nspname <> 'pg_catalog'
+                THEN json_build_object('schema', ln.nspname, 'name', l.collname) END,
             'nondeterministic_collation', coalesce(NOT l.collisdeterministic, false)) ORDER BY a.attnum)
         FROM pg_attribute a
         JOIN pg_type t ON t.oid = a.atttypid
         JOIN pg_namespace tn ON tn.oid = t.typnamespace
         LEFT JOIN pg_collation l ON l.oid = a.attcollation
+        LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
     'keys', coalesce((
         SELECT json_agg(key.object ORDER BY key.name COLLATE "C") FROM (

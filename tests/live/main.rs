@@ -26,5 +26,7 @@ mod run;
 mod script;
 mod shared;
 mod throwaway;
+mod totality;
 mod upstream;
+mod values;
 mod worlds;

@@ -7,7 +7,8 @@
 //!
 //! Not here, though they look harmless: `abs`, `+`, `-`, `*` (overflow), `->>` of json (`\u0000` is valid json, and no
 //! text), `date_trunc` and `AT TIME ZONE` (leave the calendar at its ends), `ceil` and `round` of numeric (one digit too
-//! many), numeric to float (too large), date to timestamp (too late), `array_position` (several dimensions), `md5` (fails
+//! many), numeric to float (too large), date to timestamp (too late), LIKE with a
+//! pattern from a row (each `%` can nest), containment of one row's jsonb in another's (likewise), `array_position` (several dimensions), `md5` (fails
 //! under FIPS), `~` (too complex, on some strings), `-` of dates (infinite ones).
 
 /// How a call is written.
@@ -64,8 +65,12 @@ pub(in crate::guard) enum Takes {
     Natural,
     /// The same, and not zero.
     Positive,
-    /// A literal text without an escape at its end.
+    /// A literal or a parameter, no row's value.
+    Given,
+    /// A literal text without an escape at its end, and with few `%`: each can be a level of recursion.
     Pattern,
+    /// A query in full text that is made of literals alone, while the statement is planned.
+    Query,
 }
 
 /// What comes out.
@@ -128,10 +133,8 @@ pub(in crate::guard) const ENTRIES: &[Entry] = &[
     entry(Function, "starts_with", &[T::Text, T::Text], G::Boolean, "compares bytes"),
     entry(Operator, "^@", &[T::Text, T::Text], G::Boolean, "compares bytes"),
     entry(Operator, "~~ !~~ ~~* !~~*", &[T::Text, T::Pattern], G::Boolean,
-        "fails only at a pattern's end, if that is an escape"),
+        "fails only at a pattern's end, if that is an escape, and where it nests too deep"),
     entry(Operator, "||", &[T::Text, T::Text], G::Text, "as long as both; `Measure::width` bounds how many"),
-    entry(Function, "concat", &[T::Text, T::Text], G::Text, "as long as both"),
-    entry(Function, "concat", &[T::Text, T::Text, T::Text], G::Text, "as long as all"),
     // Numbers. Whole ones are divided with a remainder, and nothing but zero and -1 fails.
     entry(Operator, "% /", &[T::Integer, T::Positive], G::Integer, "closer to zero"),
     entry(Operator, "& | #", &[T::Integer, T::Integer], G::Integer, "bit by bit"),
@@ -159,7 +162,8 @@ pub(in crate::guard) const ENTRIES: &[Entry] = &[
     entry(Operator, "->>", &[T::Jsonb, T::Integer], G::Text, "looks up; jsonb holds no \\u0000"),
     entry(Operator, "#>", &[T::Jsonb, T::TextArray], G::Jsonb, "looks up, step by step"),
     entry(Operator, "#>>", &[T::Jsonb, T::TextArray], G::Text, "looks up, step by step"),
-    entry(Operator, "@> <@", &[T::Jsonb, T::Jsonb], G::Boolean, "compares as deep as both are nested"),
+    entry(Operator, "@>", &[T::Jsonb, T::Given], G::Boolean,
+        "compares as deep as both are nested, and what is given is no deeper than its input function lets it be"),
     entry(Operator, "?", &[T::Jsonb, T::Text], G::Boolean, "looks up"),
     entry(Operator, "?| ?&", &[T::Jsonb, T::TextArray], G::Boolean, "looks up each"),
     entry(Subscript, "[]", &[T::Jsonb, T::Text], G::Jsonb, "looks up"),
@@ -183,8 +187,8 @@ pub(in crate::guard) const ENTRIES: &[Entry] = &[
     entry(Operator, "<< <<= >> >>= &&", &[T::Inet, T::Inet], G::Boolean, "compares bits"),
     entry(Function, "family masklen", &[T::Inet], G::Integer, "reads fields"),
     entry(Function, "host", &[T::Inet], G::Text, "writes out"),
-    // Full text: weights and positions are looked up. How deep a query is nested, its input function bounds.
-    entry(Operator, "@@", &[T::Tsvector, T::Tsquery], G::Boolean, "looks words up"),
+    // Full text: a query's tree is walked by recursion, so that it has to be a small one.
+    entry(Operator, "@@", &[T::Tsvector, T::Query], G::Boolean, "looks words up"),
     entry(Function, "length", &[T::Tsvector], G::Integer, "counts"),
     entry(Function, "numnode", &[T::Tsquery], G::Integer, "counts"),
     entry(Function, "length octet_length bit_length", &[T::Bytea], G::Integer, "counts"),

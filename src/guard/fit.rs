@@ -1,6 +1,6 @@
 //! Whether what is called, and on what, is an entry of the list of what is total.
 
-use sqlparser::ast::Expr;
+use sqlparser::ast::{Expr, Value};
 
 use crate::guard::entries::{ENTRIES, Entry, Form, Gives, Takes};
 use crate::guard::kind::Kind;
@@ -19,6 +19,16 @@ impl Walk<'_> {
         let mut entries = ENTRIES.iter().filter(|entry| entry.form == form && entry.is_for(name));
         let entry = entries.find(|entry| entry.fits(self, operands))?;
         Some(entry.result(operands.first().map(|operand| &operand.kind)))
+    }
+
+    /// The same for any row, and not nested too deep.
+    fn is_given(&self, expression: &Expr) -> bool {
+        match expression {
+            Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => true,
+            Expr::Value(_) => self.string_holds(expression, |text| text.len() <= 4096),
+            Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => self.is_given(inner),
+            _ => false,
+        }
     }
 }
 
@@ -98,7 +108,9 @@ impl Takes {
             },
             Self::Natural => walk.number_holds(operand.expression, is_natural),
             Self::Positive => walk.number_holds(operand.expression, is_positive),
-            Self::Pattern => walk.string_holds(operand.expression, ends_without::<'\\'>),
+            Self::Given => is(Kind::Jsonb) && walk.is_given(operand.expression),
+            Self::Pattern => walk.string_holds(operand.expression, is_pattern::<'\\'>),
+            Self::Query => walk.is_query_of_literals(operand.expression),
         }
     }
 }
@@ -111,14 +123,12 @@ fn is_positive(digits: &str) -> bool {
     digits.parse::<i32>().is_ok_and(|number| number > 0)
 }
 
-/// Whether a pattern ends without an escape that has nothing to escape: each but the last takes what is behind it.
-pub(in crate::guard) fn ends_without<const ESCAPE: char>(pattern: &str) -> bool {
-    pattern.chars().rev().take_while(|character| *character == ESCAPE).count() % 2 == 0
-}
-
-/// Whether a text ends, and with a character that is no escape.
-pub(in crate::guard) fn ends_with_other<const ESCAPE: char>(text: &str) -> bool {
-    text.chars().next_back().is_some_and(|last| last != ESCAPE)
+/// The end of a pattern is no escape that has nothing to escape: each but the last takes what is behind it. And few `%`,
+/// since each can be a level of recursion, on a text that is long enough.
+pub(in crate::guard) fn is_pattern<const ESCAPE: char>(text: &str) -> bool {
+    const ANY_MAX: usize = 100;
+    let escapes = text.chars().rev().take_while(|character| *character == ESCAPE).count();
+    escapes % 2 == 0 && text.bytes().filter(|byte| *byte == b'%').count() <= ANY_MAX
 }
 
 /// What an array or a range is made of.

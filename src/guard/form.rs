@@ -1,13 +1,13 @@
 //! How total what is called is: functions, operators, casts, and what the grammar writes in words.
 
 use sqlparser::ast::{
-    AccessExpr, ArrayElemTypeDef, BinaryOperator, DataType, DateTimeField, DuplicateTreatment, ExactNumberInfo, Expr,
-    Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Subscript, TrimWhereField,
-    UnaryOperator, Value,
+    AccessExpr, ArrayElemTypeDef, DataType, DateTimeField, DuplicateTreatment, ExactNumberInfo, Expr, Function,
+    FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Subscript, TrimWhereField, UnaryOperator,
+    Value,
 };
 
 use crate::guard::entries::Form;
-use crate::guard::fit::{Operand, ends_with_other, ends_without};
+use crate::guard::fit::{Operand, is_pattern};
 use crate::guard::function::{Listed, listed};
 use crate::guard::kind::Kind;
 use crate::guard::total::{Measure, WIDTH_MAX};
@@ -22,15 +22,14 @@ impl Walk<'_> {
             .zip(measures)
             .map(|(argument, measure)| {
                 // Of literals alone these make a text.
-                let is_text = matches!(name, "||" | "concat") && measure.kind == Kind::Untyped;
+                let is_text = name == "||" && measure.kind == Kind::Untyped;
                 let kind = if is_text { Kind::Text } else { measure.kind.clone() };
                 Operand { kind, expression: argument }
             })
             .collect();
         let Some(kind) = self.total_result(form, name, &operands) else { return Measure::unknown() };
         let widths = measures.iter().map(|measure| measure.width);
-        let joins = matches!(name, "||" | "concat");
-        let width = if joins { widths.fold(0, usize::saturating_add) } else { widths.max().unwrap_or(1) };
+        let width = if name == "||" { widths.fold(0, usize::saturating_add) } else { widths.max().unwrap_or(1) };
         Measure { kind, total: width <= WIDTH_MAX && measures.iter().all(|measure| measure.total), width }
     }
 
@@ -93,41 +92,49 @@ impl Walk<'_> {
         }
     }
 
-    /// A pattern fails only where it ends with an escape, which a literal lets us see beforehand. And where it ends
-    /// with a literal that is none, whatever stands before: `'%' || $1 || '%'`.
+    /// A pattern from a row, or bound later, could nest too deep on another row.
     fn like(&self, name: &str, expression: &Expr, pattern: &Expr, escape: Option<&Expr>) -> Measure {
-        let (text, made) = (self.measure(expression), self.measure(pattern));
-        let total = text.total && text.kind == Kind::Text && made.total;
-        let harmless = || match escape {
-            None if self.call_of(Form::Operator, name, &[expression, pattern]).total => true,
-            None => self.ends_harmlessly::<'\\'>(pattern),
-            // Without an escape nothing can be wrong with a pattern.
-            Some(escape) if self.string_holds(escape, str::is_empty) => true,
-            Some(escape) if self.string_holds(escape, |escape| escape == "\\") => self.ends_harmlessly::<'\\'>(pattern),
-            Some(escape) if self.string_holds(escape, |escape| escape == "/") => self.ends_harmlessly::<'/'>(pattern),
-            Some(escape) if self.string_holds(escape, |escape| escape == "!") => self.ends_harmlessly::<'!'>(pattern),
+        let harmless = match escape {
+            None => self.call_of(Form::Operator, name, &[expression, pattern]).total,
+            Some(escape) if self.string_holds(escape, str::is_empty) => self.string_holds(pattern, is_pattern::<'\0'>),
+            Some(escape) if self.string_holds(escape, |escape| escape == "\\") => {
+                self.string_holds(pattern, is_pattern::<'\\'>)
+            }
+            Some(escape) if self.string_holds(escape, |escape| escape == "/") => {
+                self.string_holds(pattern, is_pattern::<'/'>)
+            }
+            Some(escape) if self.string_holds(escape, |escape| escape == "!") => {
+                self.string_holds(pattern, is_pattern::<'!'>)
+            }
             Some(_) => false,
         };
-        let fits = matches!(made.kind, Kind::Text | Kind::Untyped);
-        Measure::new(Kind::Boolean, total && fits && harmless())
+        let text = self.measure(expression);
+        Measure::new(Kind::Boolean, text.total && text.kind == Kind::Text && harmless)
     }
 
-    fn ends_harmlessly<const ESCAPE: char>(&self, pattern: &Expr) -> bool {
-        match pattern {
-            Expr::Nested(inner) => self.ends_harmlessly::<ESCAPE>(inner),
-            Expr::Value(_) => self.string_holds(pattern, ends_without::<ESCAPE>),
-            Expr::BinaryOp { op: BinaryOperator::StringConcat, right, .. } => {
-                self.string_holds(right, ends_with_other::<ESCAPE>)
-            }
-            Expr::Function(function) if is_concat(function) => match &function.args {
-                FunctionArguments::List(list) => match list.args.last() {
-                    Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(last))) => {
-                        self.string_holds(last, ends_with_other::<ESCAPE>)
+    /// `to_tsquery('english', 'a & b')`: by name of its configuration it is computed while the statement is planned, so
+    /// that what it says of its text does not wait for a row.
+    pub(in crate::guard) fn is_query_of_literals(&self, expression: &Expr) -> bool {
+        let Expr::Function(function) = expression else { return false };
+        let parts: Vec<String> =
+            function.name.0.iter().map(|part| part.as_ident().map(ident_value).unwrap_or_default()).collect();
+        let name = match parts.as_slice() {
+            [name] => name.as_str(),
+            [schema, name] if schema == "pg_catalog" => name.as_str(),
+            _ => return false,
+        };
+        let known = matches!(name, "to_tsquery" | "plainto_tsquery" | "phraseto_tsquery" | "websearch_to_tsquery");
+        let FunctionArguments::List(list) = &function.args else { return false };
+        match arguments(list) {
+            Some((Some(arguments), false)) if known && function.over.is_none() && function.filter.is_none() => {
+                match arguments.as_slice() {
+                    [configuration, text] => {
+                        self.string_holds(configuration, |name| !name.is_empty())
+                            && self.string_holds(text, |text| text.len() <= 1000)
                     }
                     _ => false,
-                },
-                _ => false,
-            },
+                }
+            }
             _ => false,
         }
     }
@@ -248,10 +255,6 @@ fn arguments(list: &FunctionArgumentList) -> Option<(Option<Vec<&Expr>>, bool)> 
         }
     }
     Some((Some(arguments), distinct))
-}
-
-fn is_concat(function: &Function) -> bool {
-    function.name.0.last().and_then(|part| part.as_ident()).is_some_and(|name| ident_value(name) == "concat")
 }
 
 /// Whether values are cut or rounded to it, which can fail.

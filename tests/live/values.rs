@@ -92,7 +92,7 @@ fn texts(random: &mut Random) -> Vec<String> {
         let text: String = (0..length).map(|_| *random.pick(&letters)).collect();
         texts.push(format!("'{text}'"));
     }
-    texts.push("repeat('ab%(', 50000)".to_owned());
+    texts.push("repeat('ab%(', 5000)".to_owned());
     texts.push("repeat(E'\u{130}\\\\', 3000)".to_owned());
     texts
 }

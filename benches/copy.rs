@@ -45,6 +45,7 @@ fn guard() -> Guard {
         has_default: false,
         identity: None,
         generated: false,
+        collation: None,
         nondeterministic_collation: false,
     };
     let relation = Relation {

@@ -30,7 +30,8 @@ fn no_claim_fails_on_any_value() {
     let seed = std::process::id().into();
     postgres.psql_in("totality", &tables(&claims, &mut Random::new(seed))).unwrap();
     let socket = postgres.socket_folder().join(format!(".s.PGSQL.{}", postgres.port()));
-    let mut trial = Trial { connection: Connection::open(&socket, "app", PASSWORD, "totality"), faults: Vec::new() };
+    let parameters = [("user", "app"), ("database", "totality"), ("TimeZone", "UTC")];
+    let mut trial = Trial { connection: Connection::open(&socket, &parameters, PASSWORD), faults: Vec::new() };
     trial.expect("SET statement_timeout = '60s'");
     let mut written: BTreeMap<&str, bool> = BTreeMap::new();
     for claim in &claims {

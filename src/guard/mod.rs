@@ -40,6 +40,7 @@ mod ruleset;
 mod scope;
 mod setting;
 mod statement;
+mod tail;
 mod template;
 mod tenant_column;
 mod total;

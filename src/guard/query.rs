@@ -1,16 +1,14 @@
 //! Queries: WITH, set operations, SELECT, VALUES, and what each tells of itself to the query around it.
 
 use sqlparser::ast::{
-    Cte, CteAsMaterialized, Distinct, Expr, Fetch, GroupByExpr, LimitClause, LockClause, NamedWindowExpr, OrderBy,
-    OrderByExpr, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, Value,
-    Values, With,
+    Cte, CteAsMaterialized, Distinct, Expr, GroupByExpr, LockClause, NamedWindowExpr, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, Statement, Value, Values, With,
 };
 
 use crate::guard::foreign::{foreign_query, foreign_select, foreign_wildcard};
 use crate::guard::from::{not_allowed, renamed};
 use crate::guard::function::{Listed, listed};
 use crate::guard::kind::Kind;
-use crate::guard::literal::{is_count, is_one_at_most};
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::Lens;
 use crate::guard::scope::{Entry, OutputColumn};
@@ -107,44 +105,6 @@ impl Walk<'_> {
         Ok(CteEntry { name: ident_value(&cte.alias.name), columns, tables, standing: CteStanding::Known })
     }
 
-    /// ORDER BY, LIMIT, OFFSET, FETCH.
-    fn tail(&mut self, query: &Query) -> Outcome<Tail> {
-        let mut tail = Tail { total: true, single_row: false };
-        if let Some(OrderBy { kind, interpolate }) = &query.order_by {
-            match kind {
-                OrderByKind::Expressions(expressions) if interpolate.is_none() => {
-                    self.order_by(expressions)?;
-                    tail.total = expressions.iter().all(|item| self.measure(&item.expr).total);
-                }
-                _ => return Err(not_allowed("this form of ORDER BY")),
-            }
-        }
-        match &query.limit_clause {
-            None => {}
-            Some(LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => {
-                for expression in limit.iter().chain(offset.iter().map(|offset| &offset.value)) {
-                    self.expression(expression)?;
-                    tail.total &= self.number_holds(expression, is_count);
-                }
-                tail.single_row = limit.as_ref().is_some_and(|limit| self.number_holds(limit, is_one_at_most));
-            }
-            Some(_) => return Err(not_allowed("this form of LIMIT")),
-        }
-        if let Some(Fetch { percent, quantity, with_ties }) = &query.fetch {
-            if *percent {
-                return Err(not_allowed("FETCH … PERCENT"));
-            }
-            let mut single_row = true;
-            if let Some(quantity) = quantity {
-                self.expression(quantity)?;
-                tail.total &= self.number_holds(quantity, is_count);
-                single_row = self.number_holds(quantity, is_one_at_most);
-            }
-            tail.single_row = !with_ties && single_row;
-        }
-        Ok(tail)
-    }
-
     /// Rows that all tenants share are not locked by one of them.
     fn locks(&self, locks: &[LockClause]) -> Outcome<()> {
         let entries = self.levels.last().map(|level| level.entries.as_slice()).unwrap_or_default();
@@ -165,16 +125,6 @@ impl Walk<'_> {
                 .detail("They are shared by all tenants.")
                 .hint("Name the relations to be locked: FOR UPDATE OF ..."));
             }
-        }
-        Ok(())
-    }
-
-    pub(in crate::guard) fn order_by(&mut self, expressions: &[OrderByExpr]) -> Outcome<()> {
-        for item in expressions {
-            if item.with_fill.is_some() {
-                return Err(not_allowed("WITH FILL"));
-            }
-            self.expression(&item.expr)?;
         }
         Ok(())
     }
@@ -356,14 +306,6 @@ impl Walk<'_> {
         let total = measure.total || self.holds_aggregate(expression);
         OutputColumn { name, kind: measure.kind, total }
     }
-}
-
-/// What the end of a query says of it.
-struct Tail {
-    /// It can fail on no row: the order is total, and the limits are literals.
-    total: bool,
-    /// One row at most.
-    single_row: bool,
 }
 
 fn joined((mut columns, more): (Vec<OutputColumn>, Vec<OutputColumn>)) -> Vec<OutputColumn> {

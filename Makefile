@@ -2,8 +2,10 @@
 # you: Debian's package starts it as a service, on the port that is Partywall's own default.
 
 ONCE ?=
+FUZZ_MINUTES ?= 2
+FUZZ_SEED ?= $(shell date +%s)
 
-.PHONY: help demo build test lint bench
+.PHONY: help demo build test lint bench fuzz
 
 help:
 	@echo 'make demo          a throw-away PostgreSQL, two tenants, Partywall in front, and a guided tour'
@@ -11,6 +13,7 @@ help:
 	@echo 'make build         the release binary, target/release/partywall'
 	@echo 'make test          every test; ends with the line "N passed, N failed"'
 	@echo 'make lint          format, lints, house rules, the core without its shell, dependencies'
+	@echo 'make fuzz          mutants of the corpora, FUZZ_MINUTES (2) of them from FUZZ_SEED; a find is kept in tests/fuzz/finds'
 	@echo 'make bench         what a decision and a COPY cost, and what the proxy costs under pgbench (needs PgBouncer)'
 
 demo:
@@ -36,3 +39,8 @@ bench:
 	cargo bench --bench decide
 	cargo bench --bench copy
 	@if [ -x benches/pgbench.sh ]; then benches/pgbench.sh; fi
+
+fuzz:
+	@.ci/prepare build
+	FUZZ_MINUTES=$(FUZZ_MINUTES) FUZZ_SEED=$(FUZZ_SEED) \
+		cargo test --profile fuzz --test fuzz -- --test-threads 1 --nocapture

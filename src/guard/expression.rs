@@ -9,7 +9,7 @@ use sqlparser::ast::{
 use crate::catalog::QualifiedName;
 use crate::guard::field::{column_unknown, system_column};
 use crate::guard::from::not_allowed;
-use crate::guard::function::{is_grammar_form, listed};
+use crate::guard::function::{is_form, is_grammar_form, listed};
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::scope::{ColumnName, OutputColumn, resolve};
 use crate::guard::walk::{ColumnUse, Outcome, Walk, quote_name};
@@ -353,7 +353,7 @@ impl Walk<'_> {
         let parts = self.function_parts(name, &tokens)?;
         let position = self.position(tokens.start);
         match parts.as_slice() {
-            [bare] if is_grammar_form(bare) && self.tokens.keyword(tokens.start).is_some() => Ok(bare.clone()),
+            [bare] if is_grammar_form(bare) && is_form(self.tokens, tokens.start) => Ok(bare.clone()),
             [bare] if listed(bare).is_some() => {
                 self.before(tokens.start, "pg_catalog.");
                 Ok(bare.clone())

@@ -1,6 +1,7 @@
 //! Function calls: what is not listed is not called. The list is by name, all overloads of `pg_catalog`.
 
 use crate::guard::fit::is_total_function;
+use crate::sql::{TokenKind, Tokens};
 
 /// What the guard knows of a function of `pg_catalog` that clients may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,18 @@ pub(in crate::guard) fn is_grammar_form(name: &str) -> bool {
             | "normalize"
             | "merge_action"
     )
+}
+
+/// Functions of `pg_catalog` that nobody can list, but that the grammar calls for a form that is let through.
+#[cfg(feature = "second-opinion")]
+pub(in crate::guard) fn is_made_by_the_grammar(name: &str) -> bool {
+    matches!(name, "like_escape" | "is_normalized")
+}
+
+/// An unquoted keyword. `current_schema` is a value by itself, but with parentheses a call of whatever has the name.
+pub(in crate::guard) fn is_form(tokens: &Tokens<'_>, at: usize) -> bool {
+    let is_call = tokens.is_word(at, "current_schema") && tokens.kind(at + 1) == Some(TokenKind::LeftParen);
+    tokens.keyword(at).is_some() && !is_call
 }
 
 const ORDINARY: &[&str] = &[

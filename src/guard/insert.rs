@@ -192,7 +192,7 @@ impl Walk<'_> {
         self.record(rule, lens_kind(rule), access);
         let Lens::View(View { target: Ok(target), .. }) = &rule.lens else { return };
         if let Some(table) = self.ruleset.relation(&target.table) {
-            self.record(table, lens_kind(table), access);
+            self.record_behind(table, lens_kind(table), access);
         }
     }
 

@@ -29,6 +29,8 @@ mod literal;
 mod manual;
 mod merge;
 mod naming;
+#[cfg(feature = "second-opinion")]
+mod opinion;
 mod own_types;
 mod prepared;
 mod query;

@@ -196,6 +196,12 @@ fn catalog_relation<'a>(name: &str) -> Option<Named<'a>> {
     is_listed.then(|| Named::Catalog(QualifiedName::new("pg_catalog", name)))
 }
 
+/// Whether some rows of it can be read.
+#[cfg(feature = "second-opinion")]
+pub(in crate::guard) fn is_shown_catalog(name: &str) -> bool {
+    CATALOG_RELATIONS.iter().any(|(listed, _)| *listed == name)
+}
+
 pub(in crate::guard) fn primary_key(rule: &RelationRule) -> Vec<String> {
     let primary = rule.relation.keys.iter().find(|key| key.kind == KeyKind::Primary && !key.deferrable);
     primary.map(|key| key.columns.clone()).unwrap_or_default()

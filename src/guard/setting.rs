@@ -2,6 +2,7 @@
 
 use crate::guard::decision::StatementClass;
 use crate::guard::rejection::{Code, Rejection};
+use crate::guard::ruleset::Ruleset;
 use crate::guard::walk::{Outcome, Walk};
 use crate::sql::{DiscardKind, Fetched, SessionStatement, SettingValue};
 
@@ -58,8 +59,8 @@ pub(in crate::guard) fn session_statement(walk: &Walk<'_>, statement: &SessionSt
         }
         S::SetTransaction { .. } | S::SetConstraints { .. } => Ok(StatementClass::Transaction),
         S::SetTransactionSnapshot { .. } => Err(statement_refused("SET TRANSACTION SNAPSHOT")),
-        S::Set { name, value, scope: _ } => set(walk, name, value),
-        S::Reset { name } => set(walk, name, &SettingValue::Default),
+        S::Set { name, value, scope: _ } => set(walk.ruleset, name, value),
+        S::Reset { name } => set(walk.ruleset, name, &SettingValue::Default),
         // Back to what the session began with, which Partywall has set.
         S::ResetAll => Ok(StatementClass::Setting),
         S::Show { name } => show(name),
@@ -99,7 +100,7 @@ pub(in crate::guard) fn command(statement: &SessionStatement) -> &'static str {
     }
 }
 
-fn set(walk: &Walk<'_>, name: &str, value: &SettingValue) -> Outcome<StatementClass> {
+pub(in crate::guard) fn set(ruleset: &Ruleset, name: &str, value: &SettingValue) -> Outcome<StatementClass> {
     if FREE.contains(&name) {
         return Ok(StatementClass::Setting);
     }
@@ -126,7 +127,7 @@ fn set(walk: &Walk<'_>, name: &str, value: &SettingValue) -> Outcome<StatementCl
             // PostgreSQL's own schema comes first, said or unsaid; behind another it would lose to it.
             let own = values.strip_prefix(&["pg_catalog".to_owned()]).unwrap_or(&values);
             let own = own.iter().map(String::as_str).filter(|schema| *schema != "$user");
-            walk.ruleset.search_path().iter().map(String::as_str).eq(own)
+            ruleset.search_path().iter().map(String::as_str).eq(own)
         }
         _ => return Err(setting_refused(name)),
     };
@@ -138,7 +139,7 @@ fn set(walk: &Walk<'_>, name: &str, value: &SettingValue) -> Outcome<StatementCl
         .hint("Leave the setting as it is."))
 }
 
-fn show(name: &str) -> Outcome<StatementClass> {
+pub(in crate::guard) fn show(name: &str) -> Outcome<StatementClass> {
     if FREE.contains(&name) || SHOWN.contains(&name) {
         return Ok(StatementClass::Setting);
     }

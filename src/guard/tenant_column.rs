@@ -1,11 +1,8 @@
 //! The tenant's identifier as SQL: a typed literal and the predicate that keeps a relation to one tenant's rows.
 
-use std::borrow::Cow;
-
 use crate::catalog::{Catalog, Column, QualifiedName, TypeKind};
 use crate::guard::decision::TenantValue;
 use crate::guard::ruleset::TenantColumn;
-use crate::guard::walk::quote_name;
 use crate::sql::{quote_identifier, quote_literal};
 use crate::tenant::TenantId;
 
@@ -52,16 +49,18 @@ impl TenantType {
         })
     }
 
-    fn sql(&self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
+    /// The type of the literal.
+    pub(in crate::guard) fn name(&self) -> (&str, &str) {
+        let name = match self {
             // `varchar` has no operators of its own: the comparison is that of `text`.
-            Self::Text | Self::Varchar => "pg_catalog.text",
-            Self::Uuid => "pg_catalog.uuid",
-            Self::Int2 => "pg_catalog.int2",
-            Self::Int4 => "pg_catalog.int4",
-            Self::Int8 => "pg_catalog.int8",
-            Self::Enum { name, .. } => return Cow::Owned(quote_name(name)),
-        })
+            Self::Text | Self::Varchar => "text",
+            Self::Uuid => "uuid",
+            Self::Int2 => "int2",
+            Self::Int4 => "int4",
+            Self::Int8 => "int8",
+            Self::Enum { name, .. } => return (&name.schema, &name.name),
+        };
+        ("pg_catalog", name)
     }
 
     /// Some value of this type.
@@ -134,7 +133,11 @@ impl TenantValue {
 
 /// `'acme'::pg_catalog.text`: typed, so that no unknown literal is resolved by the search path.
 pub(in crate::guard) fn literal(column: &TenantColumn, value: &TenantValue) -> String {
-    format!("{}::{}", quote_literal(&value.as_text()), column.column_type.sql())
+    let (type_schema, type_name) = match &column.column_type {
+        TenantType::Enum { name, .. } => (quote_identifier(&name.schema), quote_identifier(&name.name)),
+        built_in => (built_in.name().0.to_owned(), built_in.name().1.to_owned()),
+    };
+    format!("{}::{type_schema}.{type_name}", quote_literal(&value.as_text()))
 }
 
 /// `tenant_id OPERATOR(pg_catalog.=) 'acme'::pg_catalog.text`: no user-defined `=` can take its place.

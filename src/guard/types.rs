@@ -6,6 +6,7 @@ use crate::catalog::QualifiedName;
 use crate::guard::from::not_allowed;
 use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
+use crate::guard::ruleset::Ruleset;
 use crate::guard::walk::{Origin, Outcome, Walk};
 
 /// Types of `pg_catalog` by name, beside those of the grammar. Not `regclass` and its like: they look names up.
@@ -79,20 +80,32 @@ impl Walk<'_> {
             DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => self.data_type(element),
             DataType::Custom(name, _) => {
                 let parts = self.name_parts(name)?;
-                let known = match parts.as_slice() {
-                    [name] => {
-                        BUILT_IN.contains(&name.as_str())
-                            || (self.origin == Origin::Client && self.ruleset.type_on_path(name).is_some())
+                if parts.len() > 2 {
+                    return Err(not_allowed("a type's name with a database"));
+                }
+                let names: Vec<&str> = parts.iter().map(String::as_str).collect();
+                let known = match names.as_slice() {
+                    // In a definition a bare name is one of `pg_catalog`.
+                    [_] if self.origin == Origin::Definition => {
+                        is_known(self.ruleset, &[&["pg_catalog"], names.as_slice()].concat())
                     }
-                    [schema, name] if schema == "pg_catalog" => BUILT_IN.contains(&name.as_str()),
-                    [schema, name] => self.ruleset.type_kind(&QualifiedName::new(schema, name)).is_some(),
-                    _ => return Err(not_allowed("a type's name with a database")),
+                    _ => is_known(self.ruleset, &names),
                 };
                 if known { Ok(()) } else { Err(refused(&parts.join("."))) }
             }
             other if Kind::of_data_type(other) != Kind::Unknown => Ok(()),
             other => Err(refused(&other.to_string().to_ascii_lowercase())),
         }
+    }
+}
+
+/// Whether a type by this name is built in and listed, or the database's own.
+pub(in crate::guard) fn is_known(ruleset: &Ruleset, parts: &[&str]) -> bool {
+    match parts {
+        [name] => BUILT_IN.contains(name) || ruleset.type_on_path(name).is_some(),
+        ["pg_catalog", name] => BUILT_IN.contains(name),
+        [schema, name] => ruleset.type_kind(&QualifiedName::new(*schema, *name)).is_some(),
+        _ => false,
     }
 }
 

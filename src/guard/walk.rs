@@ -52,6 +52,8 @@ pub(in crate::guard) struct Walk<'a> {
     pub(in crate::guard) parameters: Vec<Kind>,
     pub(in crate::guard) positioned: Option<Positioned>,
     pub(in crate::guard) reads_views: bool,
+    /// How often each relation stands in what is sent, by what is done to it there.
+    pub(in crate::guard) mentions: BTreeMap<(QualifiedName, Access), usize>,
     edits: Vec<Edit>,
 }
 
@@ -153,6 +155,7 @@ impl<'a> Walk<'a> {
             parameters: request.parameter_types.iter().map(|oid| Kind::of_oid(*oid)).collect(),
             positioned: None,
             reads_views: false,
+            mentions: BTreeMap::new(),
             edits: Vec::new(),
         }
     }
@@ -238,7 +241,14 @@ impl<'a> Walk<'a> {
         Ok(tenant_column::predicate(reference, column, &value))
     }
 
+    /// Notes a relation that what is sent will hold once more, see `opinion`.
     pub(in crate::guard) fn record(&mut self, rule: &RelationRule, lens: LensKind, access: Access) {
+        *self.mentions.entry((rule.relation.qualified_name(), access)).or_default() += 1;
+        self.record_behind(rule, lens, access);
+    }
+
+    /// Notes a relation that is reached through another one.
+    pub(in crate::guard) fn record_behind(&mut self, rule: &RelationRule, lens: LensKind, access: Access) {
         let name = rule.relation.qualified_name();
         self.reads_views |= !matches!(rule.relation.kind, RelationKind::Table | RelationKind::PartitionedTable);
         let object = self.objects.entry(name.clone()).or_insert_with(|| ObjectAccess {

@@ -75,7 +75,22 @@ impl CachedDecider<'_> {
             parameter_types: question.parameter_types,
             limits,
         };
-        or_refused(|| guard::decide(ruleset, &request))
+        let decision = or_refused(|| guard::decide(ruleset, &request));
+        report(question.identity, &decision);
+        decision
+    }
+}
+
+const REPORTED_CHARACTERS_MAX: usize = 2_000;
+
+/// Two readings of one text differ: a fault to be found, so the text is logged, without its literals. Counted where the
+/// refusal is.
+fn report(identity: &Identity, decision: &Decision) {
+    let Decision::Reject { rejection, facts } = decision else { return };
+    if rejection.code == Code::ReadingsDisagree {
+        let statement: String = facts.normalized.chars().take(REPORTED_CHARACTERS_MAX).collect();
+        let detail = rejection.detail.as_deref().unwrap_or_default();
+        tracing::error!(login = identity.login.as_str(), detail, statement, "two readings of a statement disagree");
     }
 }
 

@@ -132,7 +132,11 @@ impl<'a> Tokens<'a> {
 
     /// Whether the token is this word, unquoted. `word` in lower case.
     pub fn is_word(&self, i: usize, word: &str) -> bool {
-        self.kind(i) == Some(TokenKind::Word) && self.text(i).eq_ignore_ascii_case(word)
+        let Some(token) = self.tokens.get(i) else { return false };
+        // The length tells nearly all of them apart.
+        token.kind == TokenKind::Word
+            && (token.end - token.start) as usize == word.len()
+            && self.text(i).eq_ignore_ascii_case(word)
     }
 
     pub fn is_operator(&self, i: usize, operator: &str) -> bool {

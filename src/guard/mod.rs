@@ -11,6 +11,7 @@ mod copy_form;
 mod decision;
 mod entries;
 mod expand;
+mod explain;
 mod expression;
 mod family;
 mod field;

@@ -16,6 +16,7 @@ pub struct Ruleset {
     policy_digest: String,
     server_version: u32,
     search_path: Vec<String>,
+    pub(in crate::guard) explain: crate::guard::explain::ExplainRules,
     relations: HashMap<QualifiedName, RelationRule>,
     /// Functions outside `pg_catalog` that may be called, by schema and name.
     functions: HashMap<QualifiedName, Calls>,
@@ -111,6 +112,7 @@ impl Ruleset {
             policy_digest: policy.digest.clone(),
             server_version: catalog.server_version,
             search_path: policy.tenancy.search_path.clone(),
+            explain: crate::guard::explain::ExplainRules::compile(policy),
             relations,
             functions,
             function_names: catalog.functions.iter().map(|function| function.name.clone()).collect(),

@@ -220,6 +220,11 @@ fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<Found> {
             naming = walk.declare(declare)?;
             StatementClass::Read
         }
+        Body::Explain(explain) => {
+            let (class, named) = walk.explain(explain)?;
+            naming = named;
+            class
+        }
         Body::Tree(tree) => {
             walk.tree(tree)?;
             if walk.writes { StatementClass::Write } else { StatementClass::Read }
@@ -239,7 +244,7 @@ fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<Found> {
 fn instead(words: &str) -> &'static str {
     match words.split(' ').next().unwrap_or_default() {
         "PREPARE" => "Use COMMIT.",
-        "EXPLAIN" => "Ask who keeps the policy: partywall explain shows what is sent, the database its plan.",
+        "EXPLAIN" => "Explain the query itself.",
         "TRUNCATE" => "Use DELETE.",
         "CALL" | "DO" => "Call a function that the policy lists.",
         "LOCK" => "Use SELECT … FOR UPDATE on the rows concerned.",
@@ -267,7 +272,7 @@ fn refused_class(statement: &Statement) -> StatementClass {
         Body::Copy(copy) if copy.direction == CopyDirection::FromStdin => StatementClass::CopyIn,
         Body::Copy(_) => StatementClass::CopyOut,
         Body::Session(_) | Body::Prepare(_) | Body::Other(_) => StatementClass::Setting,
-        Body::Execute(_) | Body::Declare(_) => StatementClass::Read,
+        Body::Execute(_) | Body::Declare(_) | Body::Explain(_) => StatementClass::Read,
         Body::Tree(tree) => match tree.as_ref() {
             Tree::Query(_) => StatementClass::Read,
             _ => StatementClass::Write,
@@ -292,6 +297,7 @@ fn command(statement: &Statement) -> &'static str {
         Body::Prepare(_) => "PREPARE",
         Body::Execute(_) => "EXECUTE",
         Body::Declare(_) => "DECLARE CURSOR",
+        Body::Explain(_) => "EXPLAIN",
         Body::Other(_) => "OTHER",
     }
 }

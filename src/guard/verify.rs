@@ -19,7 +19,9 @@ use crate::guard::ruleset::{Lens, Ruleset, TenantColumn};
 use crate::guard::verify_copy::verify_copy;
 use crate::guard::view::View;
 use crate::guard::walk::Outcome;
-use crate::sql::{Body, ReadErrorKind, TextLimits, Tokens, current_of, ident_value, with_script};
+use crate::sql::{
+    Body, ExecuteStatement, Explained, ReadErrorKind, TextLimits, Tokens, current_of, ident_value, with_script,
+};
 use crate::tenant::TenantId;
 
 /// Limits of the text as sent: it is longer and deeper than the client's by what the guard has put in.
@@ -38,10 +40,12 @@ pub(in crate::guard) fn verify(
             Body::Copy(copy) => verify_copy(ruleset, tenant, script, (copy, copy_in)),
             Body::Prepare(prepare) => verify_tree(ruleset, tenant, &script.tokens, &prepare.tree),
             Body::Declare(declare) => verify_tree(ruleset, tenant, &script.tokens, &declare.tree),
-            Body::Execute(execute) => {
-                let mut arguments = execute.arguments.iter();
-                arguments.try_for_each(|tree| verify_tree(ruleset, tenant, &script.tokens, tree))
-            }
+            Body::Execute(execute) => verify_execute(ruleset, tenant, &script.tokens, execute),
+            Body::Explain(explain) => match &explain.statement {
+                Explained::Tree(tree) => verify_tree(ruleset, tenant, &script.tokens, tree),
+                Explained::Declare(declare) => verify_tree(ruleset, tenant, &script.tokens, &declare.tree),
+                Explained::Execute(execute) => verify_execute(ruleset, tenant, &script.tokens, execute),
+            },
             Body::Empty | Body::Session(_) => Ok(()),
             Body::Other(_) => Err(disagree("a statement of another kind")),
         }),
@@ -51,6 +55,15 @@ pub(in crate::guard) fn verify(
         }
         Err(error) => Err(disagree(&error.message)),
     })
+}
+
+fn verify_execute(
+    ruleset: &Ruleset,
+    tenant: Option<&TenantId>,
+    tokens: &Tokens<'_>,
+    execute: &ExecuteStatement,
+) -> Outcome<()> {
+    execute.arguments.iter().try_for_each(|tree| verify_tree(ruleset, tenant, tokens, tree))
 }
 
 pub(in crate::guard) fn verify_tree(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::catalog::QualifiedName;
 use crate::policy::Credential;
+use crate::policy::Explain;
 use crate::policy::FunctionIdentity;
 use crate::policy::FunctionRule;
 use crate::policy::KeyOracles;
@@ -19,6 +20,7 @@ use crate::policy::document::Document;
 use crate::policy::document::FileError;
 use crate::policy::name::parse_function_identity;
 use crate::policy::name::parse_qualified_name;
+use crate::policy::raw::RawExplain;
 use crate::policy::raw::RawFunction;
 use crate::policy::raw::RawKeyOracles;
 use crate::policy::raw::RawLogin;
@@ -40,7 +42,7 @@ impl Policy {
         let policy = Self {
             tables: tables(&mut document, &raw.table, raw.tenancy.column.as_deref()),
             functions: functions(&mut document, raw.function),
-            logins: logins(&mut document, raw.login),
+            logins: logins(&mut document, raw.login, raw.tenancy.explain.map(explain).unwrap_or_default()),
             tenancy: tenancy(&mut document, raw.tenancy),
             digest: digest(text),
         };
@@ -81,7 +83,15 @@ fn tenancy(document: &mut Document<'_>, raw: RawTenancy) -> Tenancy {
             document.note(&path, format!("search path must not hold {schema:?}: {why}"));
         }
     }
-    Tenancy { column: raw.column, search_path }
+    Tenancy { column: raw.column, search_path, explain: raw.explain.map(explain).unwrap_or_default() }
+}
+
+fn explain(raw: RawExplain) -> Explain {
+    match raw {
+        RawExplain::Off => Explain::Off,
+        RawExplain::Plan => Explain::Plan,
+        RawExplain::Full => Explain::Full,
+    }
 }
 
 fn tables(
@@ -174,7 +184,11 @@ fn functions(
     functions
 }
 
-fn logins(document: &mut Document<'_>, raw: BTreeMap<String, RawLogin>) -> BTreeMap<LoginName, LoginRule> {
+fn logins(
+    document: &mut Document<'_>,
+    raw: BTreeMap<String, RawLogin>,
+    explained: Explain,
+) -> BTreeMap<LoginName, LoginRule> {
     let mut logins = BTreeMap::new();
     for (key, raw) in raw {
         let name = match LoginName::parse(&key) {
@@ -184,7 +198,8 @@ fn logins(document: &mut Document<'_>, raw: BTreeMap<String, RawLogin>) -> BTree
         let tenants = tenant_binding(document, &key, &raw);
         let credential = credential(document, &key, &raw);
         if let (Some(name), Some(tenants), Some(credential)) = (name, tenants, credential) {
-            logins.insert(name, LoginRule { tenants, credential });
+            let own = raw.explain.map(explain).filter(|own| *own != explained);
+            logins.insert(name, LoginRule { tenants, credential, explain: own });
         }
     }
     logins

@@ -45,6 +45,19 @@ pub struct Tenancy {
     pub column: Option<String>,
     /// Schemas in which an unqualified name is looked up, in order. Pinned upstream too. Default: `public`.
     pub search_path: Vec<String>,
+    /// Where a login has no rule of its own.
+    pub explain: Explain,
+}
+
+/// How much EXPLAIN shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Explain {
+    #[default]
+    Off,
+    /// Plans without costs and counts.
+    Plan,
+    /// Everything, ANALYZE too.
+    Full,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +130,8 @@ pub struct FunctionRule {
 pub struct LoginRule {
     pub tenants: TenantBinding,
     pub credential: Credential,
+    /// Where it differs from [`Tenancy::explain`].
+    pub explain: Option<Explain>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

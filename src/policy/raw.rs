@@ -32,6 +32,21 @@ pub(crate) struct RawTenancy {
     pub(crate) column: Option<String>,
     /// The schemas in which an unqualified name is looked up, in order. Default: ["public"].
     pub(crate) search_path: Option<Vec<String>>,
+    /// What EXPLAIN shows to a client. Default: "off".
+    pub(crate) explain: Option<RawExplain>,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Explain")]
+pub(crate) enum RawExplain {
+    /// Nothing: it is refused.
+    Off,
+    /// Plans without costs, row counts and ANALYZE. Their shape, and the names of indexes and partitions, still come
+    /// from all tenants' rows.
+    Plan,
+    /// Everything that PostgreSQL shows, estimates and counts over all tenants' rows too.
+    Full,
 }
 
 /// One relation's rule.
@@ -115,6 +130,8 @@ pub(crate) struct RawLogin {
     pub(crate) scram: Option<String>,
     /// A password kept elsewhere, turned into a verifier at load. For development.
     pub(crate) password: Option<RawSecret>,
+    /// What EXPLAIN shows to this login. Default: as in [tenancy].
+    pub(crate) explain: Option<RawExplain>,
 }
 
 /// Where a secret is kept: exactly one of file and env. The secret itself never stands in this file.

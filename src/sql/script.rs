@@ -6,6 +6,8 @@ use crate::sql::cursor::Cursor;
 use crate::sql::error::ReadError;
 use crate::sql::error::ReadErrorKind;
 use crate::sql::error::TextLimits;
+use crate::sql::explain;
+use crate::sql::explain::ExplainStatement;
 use crate::sql::parse;
 use crate::sql::prepared;
 use crate::sql::prepared::DeclareStatement;
@@ -44,6 +46,7 @@ pub enum Body {
     Prepare(PrepareStatement),
     Execute(ExecuteStatement),
     Declare(DeclareStatement),
+    Explain(ExplainStatement),
     /// Everything else: its first words, in upper case.
     Other(String),
 }
@@ -133,6 +136,11 @@ fn body(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextLimits) -> Result
         "prepare" => {
             if let Some(statement) = prepared::prepare(tokens, range.clone(), limits)? {
                 return Ok(Body::Prepare(statement));
+            }
+        }
+        "explain" => {
+            if let Some(statement) = explain::explain(tokens, range.clone(), limits)? {
+                return Ok(Body::Explain(statement));
             }
         }
         "execute" => return prepared::execute(tokens, range, limits).map(Body::Execute),

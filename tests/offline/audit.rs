@@ -21,7 +21,7 @@ use partywall::guard::{
     StatementClass, StatementFacts, TextLimits,
 };
 use partywall::metrics::Metrics;
-use partywall::policy::{Policy, SensitiveClass, Tenancy};
+use partywall::policy::{Explain, Policy, SensitiveClass, Tenancy};
 use partywall::session::effect::{Outcome, SessionEvent, StatementEvent};
 use partywall::tenant::{Identity, LoginName, TenantId, Timestamp};
 
@@ -29,7 +29,11 @@ const NOON: Timestamp = Timestamp(1_795_374_605_000_000);
 
 fn decide(sql: &str) -> Decision {
     let policy = Policy {
-        tenancy: Tenancy { column: Some("tenant_id".to_owned()), search_path: vec!["public".to_owned()] },
+        tenancy: Tenancy {
+            column: Some("tenant_id".to_owned()),
+            search_path: vec!["public".to_owned()],
+            explain: Explain::Off,
+        },
         tables: BTreeMap::new(),
         functions: BTreeMap::new(),
         logins: BTreeMap::new(),

@@ -1,6 +1,6 @@
 //! Cases: a statement, and what `partywall explain` says of it.
 //!
-//! Form of a `.case` file: paragraphs of `decide tenant=NAME [protocol=extended] [types=OID,…] [oracle=skip]`, the text,
+//! Form of a `.case` file: paragraphs of `decide tenant=NAME [login=NAME] [protocol=extended] [types=OID,…] [oracle=skip]`, the text,
 //! `----`, and the expectation, which ends with a blank line (or, where it holds one itself, stands between two lines of
 //! `----` above and below). Comments begin with `#`. In `bypass/` a line `schema NAME` says whose tables are meant; the
 //! other folders hold their own schema. `UPDATE_CORPUS=1` writes the expectations anew; review them like code.
@@ -151,6 +151,7 @@ struct Case {
     comments: Vec<String>,
     directive: String,
     tenant: Option<String>,
+    login: String,
     protocol: Protocol,
     parameter_types: Vec<u32>,
     sql: String,
@@ -220,6 +221,7 @@ impl Case {
             comments,
             directive: directive.to_owned(),
             tenant: None,
+            login: "app".to_owned(),
             protocol: Protocol::Simple,
             parameter_types: Vec::new(),
             sql,
@@ -228,6 +230,7 @@ impl Case {
         for word in directive.split(' ').skip(1) {
             match word.split_once('=') {
                 Some(("tenant", name)) => case.tenant = Some(name.to_owned()),
+                Some(("login", name)) => case.login = name.to_owned(),
                 Some(("protocol", "extended")) => case.protocol = Protocol::Extended,
                 Some(("types", list)) => {
                     case.parameter_types = list.split(',').map(|oid| oid.parse().unwrap()).collect()
@@ -242,7 +245,7 @@ impl Case {
 
     fn decide(&self, ruleset: &Ruleset) -> (String, Option<Code>) {
         let identity = Identity {
-            login: LoginName::parse("app").unwrap(),
+            login: LoginName::parse(&self.login).unwrap(),
             tenant: self.tenant.as_deref().map(|tenant| TenantId::parse(tenant).unwrap()),
         };
         let request = Request {

@@ -17,7 +17,7 @@ use partywall::guard::{
     self, Code, CopyIn, Decision, Facts, Forward, GuardedSql, Naming, ParameterCheck, Protocol, Rejection, Request,
     Ruleset, StatementClass, StatementFacts, TextLimits,
 };
-use partywall::policy::{Policy, Tenancy};
+use partywall::policy::{Explain, Policy, Tenancy};
 use partywall::session::effect::{Outcome, Output, SessionEvent, StatementEvent};
 use partywall::session::{Decider, Session, SessionError, SessionLimits};
 use partywall::tenant::{Identity, LoginName, TenantId, Timestamp};
@@ -93,7 +93,7 @@ fn guarded(sql: &str) -> Option<GuardedSql> {
     if !sql.strip_prefix("SELECT ")?.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let tenancy = Tenancy { column: None, search_path: vec!["public".to_owned()] };
+    let tenancy = Tenancy { column: None, search_path: vec!["public".to_owned()], explain: Explain::Off };
     let policy = Policy {
         tenancy,
         tables: BTreeMap::new(),

@@ -14,7 +14,7 @@ mod session;
 use std::collections::BTreeMap;
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::{DeclareCursorStmt, ExecuteStmt, Node, PrepareStmt, RawStmt};
+use pg_query::protobuf::{DeclareCursorStmt, ExecuteStmt, ExplainStmt, Node, PrepareStmt, RawStmt};
 
 use crate::catalog::QualifiedName;
 use crate::guard::decision::{Access, CopyIn, GuardedSql, StatementFacts};
@@ -123,6 +123,18 @@ impl<'t, 'm> Reader<'t, 'm> {
                 };
                 self.query_or_change(query)?;
                 Ok("DECLARE CURSOR")
+            }
+            NodeEnum::ExplainStmt(explain) => {
+                let ExplainStmt { query: Some(query), options: _ } = explain.as_ref() else {
+                    return Err(disagree("EXPLAIN of nothing"));
+                };
+                match query.node.as_ref() {
+                    Some(inner @ (NodeEnum::ExecuteStmt(_) | NodeEnum::DeclareCursorStmt(_))) => {
+                        self.command(inner)?;
+                    }
+                    _ => self.query_or_change(query)?,
+                }
+                Ok("EXPLAIN")
             }
             NodeEnum::FetchStmt(fetch) => Ok(if fetch.ismove { "MOVE" } else { "FETCH" }),
             other => self.session(other),

@@ -16,7 +16,7 @@ use crate::guard::ruleset::RelationRule;
 use crate::guard::tenant_column;
 use crate::guard::walk::{Inheritance, Outcome, QueryShape, Walk, quote_name};
 use crate::sql::clauses::{self, Block, Clauses};
-use crate::sql::{current_of, ident_value, token_range};
+use crate::sql::{TokenKind, current_of, ident_value, token_range};
 
 /// The table that a statement changes.
 pub(in crate::guard) struct Target<'a> {
@@ -226,7 +226,7 @@ impl<'a> Walk<'a> {
         }
         let mut names = Vec::new();
         for (assignment, piece) in assignments.iter().zip(pieces) {
-            let assigned = self.assigned(assignment)?;
+            let assigned = self.assigned(target.rule, assignment)?;
             if !self.is_default(&assignment.value) {
                 self.expression(&assignment.value)?;
             }
@@ -247,14 +247,27 @@ impl<'a> Walk<'a> {
         self.key_oracles(target.rule, &names)
     }
 
-    pub(in crate::guard) fn assigned(&self, assignment: &Assignment) -> Outcome<Vec<String>> {
-        let one = |name: &ObjectName| match self.name_parts(name)?.as_slice() {
-            [column] => Ok(column.clone()),
-            _ => Err(not_allowed("assignment to a part of a column")),
-        };
+    /// The columns that are assigned to, each as a whole or in part.
+    pub(in crate::guard) fn assigned(&self, rule: &RelationRule, assignment: &Assignment) -> Outcome<Vec<String>> {
+        let one = |name: &ObjectName| self.column_or_part(rule, name);
         match &assignment.target {
             AssignmentTarget::ColumnName(name) => Ok(vec![one(name)?]),
             AssignmentTarget::Tuple(names) => names.iter().map(one).collect(),
+        }
+    }
+}
+
+impl Walk<'_> {
+    /// `column`, or `column.field` of a composite one; never a part of the tenant column.
+    pub(in crate::guard) fn column_or_part(&self, rule: &RelationRule, name: &ObjectName) -> Outcome<String> {
+        let parts = self.name_parts(name)?;
+        let has_subscript = self.tokens.kind(self.name_tokens(name)?.end) == Some(TokenKind::LeftBracket);
+        match (parts.as_slice(), rule.target_column()) {
+            (parts, Some(tenant)) if has_subscript && parts.contains(&tenant.name) => Err(mismatch(tenant)),
+            ([column], _) => Ok(column.clone()),
+            (parts, Some(tenant)) if parts.contains(&tenant.name) => Err(mismatch(tenant)),
+            ([column, _, ..], _) if rule.relation.column(column).is_some() => Ok(column.clone()),
+            _ => Err(not_allowed("assignment to a part of a column")),
         }
     }
 }

@@ -155,7 +155,11 @@ impl Walk<'_> {
         let uses = self.references.get(mark..).unwrap_or_default().iter();
         // What an ON condition cannot name it does not mean; what stands behind what it names it does.
         let named = uses.map(|used| (used.level, used.entry)).filter(|(level, at)| !self.is_beside_join(*level, *at));
-        let mut pending: Vec<_> = named.collect();
+        self.behind(named.collect())
+    }
+
+    /// Entries, and those that their columns come from.
+    pub(in crate::guard) fn behind(&self, mut pending: Vec<(usize, usize)>) -> BTreeSet<(usize, usize)> {
         let mut found = BTreeSet::new();
         while let Some((level, at)) = pending.pop() {
             let Some(scope) = self.levels.get(level) else { continue };
@@ -190,7 +194,7 @@ impl Walk<'_> {
         Ok(Some(if entry.nullable { format!("({predicate} OR {reference} IS NULL)") } else { predicate }))
     }
 
-    fn fence_entry(&mut self, level: usize, at: usize) -> Outcome<()> {
+    pub(in crate::guard) fn fence_entry(&mut self, level: usize, at: usize) -> Outcome<()> {
         let entry = self.levels.get(level).and_then(|level| level.entries.get(at));
         match entry.map(|entry| entry.protection.clone()) {
             None | Some(Protection::None) => Ok(()),

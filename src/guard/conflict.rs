@@ -1,12 +1,8 @@
 //! ON CONFLICT: only where the row that is met can be no other tenant's.
 
-use std::collections::BTreeSet;
+use sqlparser::ast::{Expr, OnConflict, OnConflictAction, OnInsert};
 
-use sqlparser::ast::{ConflictTarget, Expr, OnConflict, OnConflictAction, OnInsert};
-
-use crate::catalog::{Key, KeyKind};
 use crate::guard::from::not_allowed;
-use crate::guard::rejection::{Code, Rejection};
 use crate::guard::rows::mismatch;
 use crate::guard::ruleset::{RelationRule, TenantColumn};
 use crate::guard::scope::Protection;
@@ -20,12 +16,14 @@ impl Walk<'_> {
         rule: &RelationRule,
         on: &OnInsert,
         supplied: &[String],
+        name_end: usize,
     ) -> Outcome<()> {
         let OnInsert::OnConflict(OnConflict { conflict_target, action }) = on else {
             return Err(not_allowed("a clause that PostgreSQL does not have"));
         };
+        let target = self.conflict_tokens(rule, conflict_target.as_ref(), name_end)?;
         if let Some(column) = rule.target_column() {
-            self.arbiter(rule, column, conflict_target.as_ref(), supplied)?;
+            self.arbiter(rule, column, &target, supplied)?;
         }
         let OnConflictAction::DoUpdate(update) = action else { return Ok(()) };
         let mut excluded = self.target_entry(rule, "excluded".to_owned());
@@ -37,7 +35,7 @@ impl Walk<'_> {
         let mut names = Vec::new();
         for assignment in &update.assignments {
             self.expression(&assignment.value)?;
-            let assigned = self.assigned(assignment)?;
+            let assigned = self.assigned(rule, assignment)?;
             if let Some(column) = rule.target_column()
                 && assigned.contains(&column.name)
             {
@@ -84,59 +82,4 @@ impl Walk<'_> {
             _ => Err(mismatch(column)),
         }
     }
-
-    /// The keys that ON CONFLICT may act on all carry the tenant column, or cannot be met by what is supplied.
-    fn arbiter(
-        &self,
-        rule: &RelationRule,
-        column: &TenantColumn,
-        target: Option<&ConflictTarget>,
-        supplied: &[String],
-    ) -> Outcome<()> {
-        let sound = |key: &Key| {
-            (key.columns.contains(&column.name) && key.kind != KeyKind::Exclusion)
-                || (!key.has_expressions && key.columns.iter().all(|name| !supplied.contains(name)))
-        };
-        let keys = || rule.relation.keys.iter().filter(|key| key.kind != KeyKind::Foreign);
-        match target {
-            None => match keys().find(|key| !sound(key)) {
-                None => Ok(()),
-                Some(key) => Err(refused(key, column)),
-            },
-            Some(ConflictTarget::OnConstraint(name)) => {
-                let parts = self.name_parts(name)?;
-                let found = keys().find(|key| parts.last() == Some(&key.name));
-                match found {
-                    Some(key) if key.kind != KeyKind::Exclusion && key.columns.contains(&column.name) => Ok(()),
-                    Some(key) => Err(refused(key, column)),
-                    None => Err(Rejection::new(Code::ConflictTarget, "the constraint of ON CONFLICT does not exist")
-                        .hint("Name the columns of a unique key that includes the tenant column.")),
-                }
-            }
-            Some(ConflictTarget::Columns(columns)) => {
-                let named: BTreeSet<String> = columns.iter().map(ident_value).collect();
-                if named.contains(&column.name) {
-                    return Ok(());
-                }
-                let matched = keys().find(|key| key.columns.iter().cloned().collect::<BTreeSet<_>>() == named);
-                match matched {
-                    Some(key) => Err(refused(key, column)),
-                    None => Err(Rejection::new(
-                        Code::ConflictTarget,
-                        format!("the conflict target must include column \"{}\"", column.name),
-                    )
-                    .hint("Name the columns of a unique key that includes the tenant column.")),
-                }
-            }
-        }
-    }
-}
-
-fn refused(key: &Key, column: &TenantColumn) -> Rejection {
-    Rejection::new(Code::ConflictTarget, format!("key \"{}\" cannot be a conflict target", key.name))
-        .detail(format!(
-            "It does not include column \"{}\", so that the row it meets could be another tenant's.",
-            column.name
-        ))
-        .hint("Use a unique key that includes the tenant column.")
 }

@@ -45,7 +45,7 @@ impl Walk<'_> {
         self.levels.last().map_or(0, |level| level.entries.len())
     }
 
-    fn push_entry(&mut self, entry: Entry) -> Outcome<()> {
+    pub(in crate::guard) fn push_entry(&mut self, entry: Entry) -> Outcome<()> {
         let Some(level) = self.levels.last_mut() else {
             return Err(Rejection::new(Code::ReadingsDisagree, "relation outside of a FROM clause"));
         };

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use sqlparser::ast::{Expr, Insert, ObjectName, Query, SetExpr, TableObject};
+use sqlparser::ast::{Expr, Insert, Query, SetExpr, TableObject};
 
 use crate::guard::decision::{Access, LensKind, TenantValue};
 use crate::guard::foreign::foreign_insert;
@@ -15,7 +15,7 @@ use crate::guard::scope::{Entry, Level, Protection};
 use crate::guard::tenant_column::literal;
 use crate::guard::view::View;
 use crate::guard::walk::{Outcome, QueryShape, Walk, quote_name, table_columns};
-use crate::sql::{ident_value, quote_identifier, token_range};
+use crate::sql::{TokenKind, ident_value, quote_identifier, token_range};
 
 /// The columns that an INSERT supplies, and what the tenant's is to be.
 struct Supplied<'a> {
@@ -57,7 +57,7 @@ impl Walk<'_> {
         let alias = alias.map_or_else(|| rule.relation.name.clone(), ident_value);
         self.levels.push(Level { entries: vec![self.target_entry(rule, alias)], ..Level::default() });
         if let Some(on) = &insert.on {
-            self.on_conflict(rule, on, &supplied.names)?;
+            self.on_conflict(rule, on, &supplied.names, name_end)?;
         }
         let columns = match &insert.returning {
             Some(items) => self.projection(items)?,
@@ -85,14 +85,6 @@ impl Walk<'_> {
         }
     }
 
-    /// A column of the list behind INSERT.
-    pub(in crate::guard) fn inserted_column(&self, name: &ObjectName) -> Outcome<String> {
-        match self.name_parts(name)?.as_slice() {
-            [only] => Ok(only.clone()),
-            _ => Err(not_allowed("INSERT into a part of a column")),
-        }
-    }
-
     /// The column list, completed; each row's value for the tenant column, forced or checked.
     fn supplied<'r>(
         &mut self,
@@ -111,7 +103,7 @@ impl Walk<'_> {
         let explicit = !insert.columns.is_empty();
         if explicit {
             for column in &insert.columns {
-                supplied.names.push(self.inserted_column(column)?);
+                supplied.names.push(self.column_or_part(rule, column)?);
             }
         } else {
             let width = self.width(source).ok_or_else(|| {
@@ -134,9 +126,11 @@ impl Walk<'_> {
         if !explicit {
             self.after(name_end - 1, format!("({})", list.join(", ")));
         } else if place.is_none() {
-            let last = insert.columns.last().map(|column| self.name_tokens(column)).transpose()?;
-            let last = last.ok_or_else(|| Rejection::new(Code::ReadingsDisagree, "a column list without a place"))?;
-            self.after(last.end - 1, format!(", {}", quote_identifier(&column.name)));
+            // The last column may have a subscript, which is not in the tree.
+            let close =
+                self.tokens.matching(name_end).filter(|_| self.tokens.kind(name_end) == Some(TokenKind::LeftParen));
+            let close = close.ok_or_else(|| Rejection::new(Code::ReadingsDisagree, "a column list without a place"))?;
+            self.before(close, format!(", {}", quote_identifier(&column.name)));
         }
         Ok(supplied)
     }

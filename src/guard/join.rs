@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use sqlparser::ast::{Join, JoinConstraint, JoinOperator, TableFactor, TableWithJoins};
+use sqlparser::ast::{Join, JoinConstraint, JoinOperator, ObjectName, TableFactor, TableWithJoins};
 
-use crate::guard::from::not_allowed;
+use crate::guard::from::{not_allowed, plain_entry};
+use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::relation::{NameUse, Named};
-use crate::guard::scope::{Entry, Protection};
+use crate::guard::scope::{Entry, OutputColumn, Protection};
 use crate::guard::walk::{Outcome, Walk};
-use crate::sql::ident_value;
+use crate::sql::{TokenKind, ident_value};
 
 /// What kind of join a condition belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,25 +38,58 @@ impl Walk<'_> {
             J::FullOuter(_) => Some(begin..end),
             _ => None,
         };
-        match constraint {
-            JoinConstraint::Using(names) => {
-                let parts = names.iter().map(|name| name.0.last().and_then(|part| part.as_ident()).map(ident_value));
-                let names: Vec<String> = parts.flatten().collect();
-                self.merged_columns(begin..end, &|name| names.iter().any(|merged| merged == name))?;
-            }
-            JoinConstraint::Natural => {
-                let names = self.shared_names(begin..middle, middle..end);
-                let is_shared = |name: &str| names.as_ref().is_none_or(|names| names.contains(name));
-                self.merged_columns(begin..end, &is_shared)?;
-            }
-            JoinConstraint::On(_) | JoinConstraint::None => {}
+        if let Some(names) = self.merged_names(constraint, begin..middle, middle..end) {
+            self.merged_columns(begin..end, &names)?;
         }
         if let (Some(level), Some(nullable)) = (self.levels.last_mut(), nullable) {
             for entry in level.entries.get_mut(nullable).unwrap_or_default() {
                 entry.nullable = true;
             }
         }
+        if let (Some(alias), JoinConstraint::Using(names)) = (self.merge_alias(join), constraint) {
+            let names: Vec<String> = names.iter().filter_map(merged_name).collect();
+            let entry = self.merged_entry(alias, &names, begin..end);
+            self.push_entry(entry)?;
+        }
         Ok(())
+    }
+
+    /// The name in `USING (a) AS name`, which is not in the tree.
+    fn merge_alias(&self, join: &Join) -> Option<String> {
+        let Some(JoinConstraint::Using(names)) = constraint(&join.join_operator) else { return None };
+        let close = self.name_tokens(names.last()?).ok()?.end;
+        let is_alias = self.tokens.kind(close) == Some(TokenKind::RightParen) && self.tokens.is_word(close + 1, "as");
+        if is_alias { self.tokens.identifier(close + 2) } else { None }
+    }
+
+    /// The columns that USING merges, under their own name: a condition on them is one on both sides.
+    fn merged_entry(&self, alias: String, names: &[String], sides: Range<usize>) -> Entry {
+        let level = self.levels.len().saturating_sub(1);
+        let joined = self.levels.last().and_then(|level| level.entries.get(sides.clone())).unwrap_or_default();
+        let column = |name: &String| {
+            let mut found = joined.iter().filter_map(|entry| entry.column(name));
+            let first = found.next().cloned();
+            let kind = first.filter(|first| found.all(|other| other.kind == first.kind)).map(|first| first.kind);
+            let total = joined.iter().filter_map(|entry| entry.column(name)).all(|column| column.total);
+            OutputColumn { name: name.clone(), total: total && kind.is_some(), kind: kind.unwrap_or(Kind::Unknown) }
+        };
+        let columns = names.iter().map(column).collect();
+        let lateral = sides.map(|at| (level, at)).collect();
+        Entry { lateral, ..plain_entry(Some(alias), Some(columns), Protection::None) }
+    }
+
+    /// The columns that a join merges; `None`: it merges none. Inside, `None`: it may be any.
+    fn merged_names(
+        &self,
+        constraint: &JoinConstraint,
+        left: Range<usize>,
+        right: Range<usize>,
+    ) -> Option<Option<BTreeSet<String>>> {
+        match constraint {
+            JoinConstraint::Using(names) => Some(Some(names.iter().filter_map(merged_name).collect())),
+            JoinConstraint::Natural => Some(self.shared_names(left, right)),
+            JoinConstraint::On(_) | JoinConstraint::None => None,
+        }
     }
 
     /// The names that both sides of a NATURAL JOIN have; `None`: not known.
@@ -70,18 +104,25 @@ impl Walk<'_> {
     }
 
     /// USING and NATURAL compare by `=`, around which no CASE can be put. So it has to be PostgreSQL's own, and what it
-    /// compares must be columns that are there, not expressions that the planner could run on other tenants' rows.
-    fn merged_columns(&self, entries: Range<usize>, is_merged: &dyn Fn(&str) -> bool) -> Outcome<()> {
-        let refused = |detail: &'static str| {
-            Err(Rejection::new(Code::OperatorNotAllowed, "JOIN … USING and NATURAL JOIN are not allowed here")
-                .detail(detail)
-                .hint("Write the join condition with ON."))
-        };
+    /// compares and is computed from other tenants' rows as well gets a fence, as the operands of FULL JOIN do.
+    fn merged_columns(&mut self, entries: Range<usize>, names: &Option<BTreeSet<String>>) -> Outcome<()> {
         if self.ruleset.operator_is_redefined("=") {
-            return refused("The database defines an operator = of its own, which they might use.");
+            return Err(Rejection::new(Code::OperatorNotAllowed, "JOIN … USING and NATURAL JOIN are not allowed here")
+                .detail("The database defines an operator = of its own, which they might use.")
+                .hint("Write the join condition with ON."));
         }
-        let joined = self.levels.last().and_then(|level| level.entries.get(entries)).unwrap_or_default();
-        let computed = |entry: &&Entry| {
+        for (level, entry) in self.behind(self.computed(entries, names)) {
+            self.fence_entry(level, entry)?;
+        }
+        Ok(())
+    }
+
+    /// The entries of which a merged column is computed.
+    fn computed(&self, entries: Range<usize>, names: &Option<BTreeSet<String>>) -> Vec<(usize, usize)> {
+        let Some(level) = self.levels.len().checked_sub(1) else { return Vec::new() };
+        let joined = self.levels.last().and_then(|level| level.entries.get(entries.clone())).unwrap_or_default();
+        let is_merged = |name: &String| names.as_ref().is_none_or(|names| names.contains(name));
+        let is_computed = |entry: &Entry| {
             let is_hidden = !matches!(entry.protection, Protection::None) || !entry.lateral.is_empty();
             let all_total = entry
                 .columns
@@ -89,10 +130,8 @@ impl Walk<'_> {
                 .is_some_and(|columns| columns.iter().all(|column| column.total || !is_merged(&column.name)));
             is_hidden && !all_total
         };
-        if joined.iter().any(|entry| computed(&entry)) {
-            return refused("A merged column is computed from a table's columns.");
-        }
-        Ok(())
+        let found = entries.zip(joined).filter(|(_, entry)| is_computed(entry));
+        found.map(|(at, _)| (level, at)).collect()
     }
 
     /// Reads the ON conditions, once all the names beside them are known. `first`: the place of the first item's entry
@@ -102,12 +141,15 @@ impl Walk<'_> {
         let mut next = first;
         for item in items {
             let begin = next;
-            next += entries_of(&item.relation);
+            next += self.entries_of(&item.relation);
             total &= self.conditions_inside(&item.relation, begin)?;
             for join in &item.joins {
                 let right = next;
-                next += entries_of(&join.relation);
+                next += self.entries_of(&join.relation);
                 total &= self.conditions_inside(&join.relation, right)?;
+                let constrained = constraint(&join.join_operator);
+                let names = constrained.and_then(|names| self.merged_names(names, begin..right, right..next));
+                total &= names.is_none_or(|names| self.computed(begin..next, &names).is_empty());
                 let kind = match &join.join_operator {
                     JoinOperator::FullOuter(_) => JoinKind::Full,
                     _ => JoinKind::Other,
@@ -119,6 +161,7 @@ impl Walk<'_> {
                     self.joined = outer;
                     total &= read?;
                 }
+                next += usize::from(self.merge_alias(join).is_some());
             }
         }
         Ok(total)
@@ -141,15 +184,23 @@ impl Walk<'_> {
     }
 }
 
-/// How many entries of the scope a FROM item makes.
-fn entries_of(factor: &TableFactor) -> usize {
-    match factor {
-        TableFactor::NestedJoin { table_with_joins, alias: None } => {
-            let joined = table_with_joins.joins.iter().map(|join| entries_of(&join.relation));
-            entries_of(&table_with_joins.relation) + joined.sum::<usize>()
+impl Walk<'_> {
+    /// How many entries of the scope a FROM item makes.
+    fn entries_of(&self, factor: &TableFactor) -> usize {
+        match factor {
+            TableFactor::NestedJoin { table_with_joins, alias: None } => {
+                let joined = table_with_joins.joins.iter();
+                let joined =
+                    joined.map(|join| self.entries_of(&join.relation) + usize::from(self.merge_alias(join).is_some()));
+                self.entries_of(&table_with_joins.relation) + joined.sum::<usize>()
+            }
+            _ => 1,
         }
-        _ => 1,
     }
+}
+
+fn merged_name(name: &ObjectName) -> Option<String> {
+    name.0.last().and_then(|part| part.as_ident()).map(ident_value)
 }
 
 /// The constraint of the joins that PostgreSQL knows; `None` for other dialects' joins.

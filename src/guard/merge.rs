@@ -160,7 +160,9 @@ impl Walk<'_> {
         }
         let names = match columns.is_empty() {
             true => target.rule.relation.columns.iter().take(cells.len()).map(|column| column.name.clone()).collect(),
-            false => columns.iter().map(|column| self.inserted_column(column)).collect::<Outcome<Vec<_>>>()?,
+            false => {
+                columns.iter().map(|column| self.column_or_part(target.rule, column)).collect::<Outcome<Vec<_>>>()?
+            }
         };
         for cell in &row.content {
             if !self.is_default(cell) {

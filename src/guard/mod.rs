@@ -1,6 +1,7 @@
 //! The decision: SQL text in, guarded SQL or a refusal out. No socket, clock, file or global.
 
 mod aggregate;
+mod arbiter;
 mod change;
 mod claims;
 mod clock;

@@ -14,6 +14,7 @@ use crate::guard::template::template;
 use crate::guard::verify::verify;
 use crate::guard::walk::{Outcome, Walk};
 use crate::guard::{Protocol, Request, setting};
+use crate::sql::clauses::ConflictTokens;
 use crate::sql::{
     Body, CopyDirection, Emitted, ReadError, ReadErrorKind, Script, Statement, TokenKind, Tokens, normalize,
     with_script,
@@ -303,6 +304,10 @@ fn command(statement: &Statement) -> &'static str {
 }
 
 fn emitted(walk: &Walk<'_>, facts: &Facts, copy_in: &CopyIn) -> Outcome<(Emitted, GuardedSql)> {
+    let conflicts = (0..walk.tokens.len()).filter(|at| ConflictTokens::read(walk.tokens, *at).is_some()).count();
+    if conflicts != walk.conflicts_read {
+        return Err(Rejection::new(Code::ReadingsDisagree, "the target of ON CONFLICT is not clear"));
+    }
     let emitted = walk.emit().map_err(|error| {
         Rejection::new(Code::ReadingsDisagree, "the statement could not be written safely").detail(error.to_string())
     })?;

@@ -67,6 +67,11 @@ const BUILT_IN: &[&str] = &[
     "record",
 ];
 
+/// A type of `pg_catalog` whose input looks at nothing but the value.
+pub(in crate::guard) fn is_built_in(name: &str) -> bool {
+    BUILT_IN.contains(&name)
+}
+
 impl Walk<'_> {
     pub(in crate::guard) fn data_type(&self, data_type: &DataType) -> Outcome<()> {
         match data_type {

@@ -44,6 +44,8 @@ pub(in crate::guard) struct Walk<'a> {
     pub(in crate::guard) joined: Option<(usize, Range<usize>)>,
     /// A data-modifying statement was met.
     pub(in crate::guard) writes: bool,
+    /// Targets of ON CONFLICT, which are not in the tree, that were read on the tokens.
+    pub(in crate::guard) conflicts_read: usize,
     /// Tokens of literals that stand as values in expressions.
     pub(in crate::guard) values: Vec<usize>,
     /// What has to be put in place before the text can be decided: tokens, and the text that stands for them.
@@ -150,6 +152,7 @@ impl<'a> Walk<'a> {
             }),
             joined: None,
             writes: false,
+            conflicts_read: 0,
             values: Vec::new(),
             substitutions: BTreeMap::new(),
             parameters: request.parameter_types.iter().map(|oid| Kind::of_oid(*oid)).collect(),

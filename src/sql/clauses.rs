@@ -136,6 +136,48 @@ fn starts(tokens: &Tokens<'_>, at: usize, block: Block) -> Option<Clause> {
     None
 }
 
+/// The target of an ON CONFLICT: what stands in its brackets, and the condition behind them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConflictTokens {
+    pub elements: Range<usize>,
+    pub condition: Option<Range<usize>>,
+}
+
+impl ConflictTokens {
+    /// Reads what follows the word CONFLICT at a token. DO must come behind it: else it is a function of that name.
+    pub(crate) fn read(tokens: &Tokens<'_>, conflict: usize) -> Option<Self> {
+        let is_on = |at: usize| tokens.is_word(at, "on") && !is_name(tokens, at);
+        let on = conflict.checked_sub(1).filter(|on| is_on(*on) && tokens.is_word(conflict, "conflict"))?;
+        let open = on + 2;
+        let close = tokens.matching(open).filter(|_| tokens.kind(open) == Some(TokenKind::LeftParen))?;
+        let elements = open + 1..close;
+        if tokens.is_word(close + 1, "do") {
+            return Some(Self { elements, condition: None });
+        }
+        let begin = close + 2;
+        let mut at = begin;
+        while tokens.is_word(close + 1, "where") && !is_end(tokens, at) && !is_on(at) {
+            if tokens.is_word(at, "do") && !is_name(tokens, at) {
+                return (begin < at).then_some(Self { elements, condition: Some(begin..at) });
+            }
+            at = past(tokens, at);
+        }
+        None
+    }
+
+    /// That of the INSERT whose target's name ends before a token.
+    pub(crate) fn of_insert(tokens: &Tokens<'_>, name_end: usize) -> Option<Self> {
+        let mut at = name_end;
+        while !is_end(tokens, at) {
+            if let Some(found) = Self::read(tokens, at) {
+                return Some(found);
+            }
+            at = past(tokens, at);
+        }
+        None
+    }
+}
+
 /// The parts of a MERGE, found on the tokens alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct MergeClauses {

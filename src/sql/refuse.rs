@@ -141,12 +141,22 @@ impl Walk<'_, '_> {
             "join" => true,
             "into" => true,
             "update" => !self.is_before(i, &["do", "for", "key", "then"]),
+            "using" if self.is_cycle_using(i) => false,
             "using" => self.tokens.kind(i + 1) != Some(TokenKind::Operator) && !self.tokens.is_word(i + 1, "operator"),
             _ => false,
         }
     }
 
+    /// `CYCLE a SET b [TO c DEFAULT d] USING e` behind a CTE.
+    fn is_cycle_using(&self, i: usize) -> bool {
+        let is = |back: usize, word: &str| i.checked_sub(back).is_some_and(|at| self.tokens.is_word(at, word));
+        let is_target = |back: usize| is(back, "into") || is(back, "from") || is(back, "update");
+        (is(2, "set") && !is_target(3)) || (is(2, "default") && is(4, "to") && is(6, "set"))
+    }
+
     fn is_consumed(&self, start: usize, end: usize) -> bool {
+        let is_lateral = self.tokens.is_word(start, "lateral");
+        let start = start + usize::from(is_lateral);
         let is_rows_from = self.tokens.is_word(start, "rows") && self.tokens.is_word(start + 1, "from");
         let mut i = if is_rows_from { start + 2 } else { start };
         while i < end.min(start + OPENINGS_MAX)

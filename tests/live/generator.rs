@@ -887,6 +887,11 @@ impl Generator {
         if kind < 16 && can_merge && !ambiguous {
             let word = self.random.pick(&["JOIN", "LEFT JOIN", "FULL JOIN", "RIGHT JOIN"]);
             *sql = format!("{sql} {word} {right} USING (client_id)");
+            if self.random.chance(30) {
+                let alias = self.alias("u");
+                write!(sql, " AS {alias}").unwrap();
+                scope.columns.push(Column { text: format!("{alias}.client_id"), ty: Text, trap: None, owner: None });
+            }
             return;
         }
         let link = self.link(&left_columns, &right_columns);
@@ -1020,7 +1025,11 @@ impl Generator {
         let sql = if *using == "NATURAL" {
             format!("({left} NATURAL {word} {other} AS {right} ({name}))")
         } else {
-            format!("({left} {word} {other} AS {right} ({name}) USING ({name}))")
+            let alias = if self.random.chance(40) { format!(" AS {}", self.alias("u")) } else { String::new() };
+            if let Some(alias) = alias.strip_prefix(" AS ") {
+                scope.columns.push(Column { text: format!("{alias}.{name}"), ty, trap: None, owner: None });
+            }
+            format!("({left} {word} {other} AS {right} ({name}) USING ({name}){alias})")
         };
         (sql, scope)
     }
@@ -1408,7 +1417,17 @@ impl Generator {
                     "tags.color <> EXCLUDED.color"
                 ])
             ),
-            2 => format!("INSERT INTO tags (label, color) VALUES ('Web {n}', 'x') ON CONFLICT DO NOTHING{returning}"),
+            2 => match self.random.below(3) {
+                0 => {
+                    format!("INSERT INTO tags (label, color) VALUES ('Web {n}', 'x') ON CONFLICT DO NOTHING{returning}")
+                }
+                1 => format!(
+                    "INSERT INTO tags (label, weights[1], weights[3]) VALUES ('Web {n}', {n}, 3) ON CONFLICT (label, client_id) WHERE length(label) > 0 AND color <> 'x'::text DO UPDATE SET weights[2] = EXCLUDED.weights[1]{returning}"
+                ),
+                _ => format!(
+                    "INSERT INTO tags AS tags (label, weights[1:2]) SELECT 'Web {n}', '{{1,2}}'::int[] ON CONFLICT (client_id, label) WHERE tags.color IS NULL DO NOTHING{returning}"
+                ),
+            },
             3 => {
                 let (from, scope) = self.base_table_named("projects");
                 let alias = scope.rows[0].clone();
@@ -1529,6 +1548,12 @@ impl Generator {
             let value = if self.random.chance(6) { "DEFAULT".to_owned() } else { self.expression(*ty, &scope, 1) };
             // What a CASE yields of constants alone is text to PostgreSQL, not the column's type: say it.
             assignments.push(format!("{column} = {value}"));
+        }
+        if let ("tags" | "settings", [_], true) = (table, assignments.as_slice(), self.random.chance(40)) {
+            assignments.push(match table {
+                "tags" => format!("weights[{}] = {}", 1 + self.random.below(3), self.expression(Int, &scope, 1)),
+                _ => format!("value['n'] = to_jsonb({})", self.expression(Int, &scope, 1)),
+            });
         }
         if self.random.chance(6) && !["clients", "line_texts"].contains(&table) {
             assignments.push(format!("client_id = '{TENANT}'"));

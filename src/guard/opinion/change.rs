@@ -214,10 +214,8 @@ impl<'t, 'm> Reader<'t, 'm> {
     }
 
     pub(super) fn returning(&mut self, returning: Option<&'t ReturningClause>) -> Outcome<()> {
-        let Some(ReturningClause { options, exprs }) = returning else { return Ok(()) };
-        if !options.is_empty() {
-            return Err(disagree("RETURNING WITH"));
-        }
+        // The options are other names for OLD and NEW.
+        let Some(ReturningClause { options: _, exprs }) = returning else { return Ok(()) };
         self.all(exprs)
     }
 }

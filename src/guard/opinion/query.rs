@@ -76,11 +76,15 @@ impl<'t> Reader<'t, '_> {
                 return Err(disagree("a WITH clause of another kind"));
             };
             // The last four are not the grammar's to fill.
-            let CommonTableExpr { ctename, ctequery: Some(query), search_clause: None, cycle_clause: None, .. } =
-                cte.as_ref()
+            let CommonTableExpr { ctename, ctequery: Some(query), search_clause: _, cycle_clause, .. } = cte.as_ref()
             else {
-                return Err(disagree("SEARCH or CYCLE"));
+                return Err(disagree("a WITH clause without its query"));
             };
+            // SEARCH holds names alone, CYCLE two constants beside.
+            if let Some(cycle) = cycle_clause {
+                self.maybe(&cycle.cycle_mark_value)?;
+                self.maybe(&cycle.cycle_mark_default)?;
+            }
             queries.push((ctename.as_str(), query.as_ref()));
         }
         if *recursive {

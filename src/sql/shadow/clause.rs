@@ -1,7 +1,6 @@
 //! Clauses that the parser does not know, as the nearest that it does.
 
 use crate::sql::clauses::MergeClauses;
-use crate::sql::keyword::KeywordCategory;
 use crate::sql::prepared::CURRENT_OF;
 use crate::sql::shadow::Shadow;
 use crate::sql::shadow::Step;
@@ -77,8 +76,17 @@ impl Shadow<'_, '_> {
             "current" if self.is_before(i, &["where"]) && self.is(i + 1, "of") => self.current_of(i),
             "from" if self.is_before(i, &["both", "leading", "trailing"]) => Ok(self.trimmed(i)),
             "fetch" if self.is_one_of(i + 1, &["first", "next"]) => Ok(self.fetch(i)),
-            "any" | "some" | "all" => Ok(self.quantified(i)),
+            "as" if self.is_merge_alias(i) => Ok(Some(i + 2)),
             "as" => Ok(self.column_definitions(i)),
+            "all" | "distinct"
+                if self.is_before(i, &["by"]) && self.before(i).is_some_and(|by| self.is_before(by, &["group"])) =>
+            {
+                Ok(Some(i + 1))
+            }
+            "any" | "some" | "all" => Ok(self.quantified(i)),
+            "search" | "cycle" if self.is_behind_cte(i) => self.search_or_cycle(i),
+            "similar" | "escape" => Ok(self.similar_part(i)),
+            "returning" => Ok(self.returning_with(i)),
             "merge" if self.is(i + 1, "into") => {
                 self.merged_join(i);
                 Ok(None)
@@ -291,63 +299,5 @@ impl Shadow<'_, '_> {
         self.push(i, Token::make_keyword("LIMIT"));
         self.out.append(&mut inside.out);
         Some(end)
-    }
-
-    /// The condition of an ON CONFLICT target is only compared with those of indexes, never run.
-    fn conflict_target(&mut self, i: usize) -> Step {
-        let open = i + 1;
-        if self.kind(open) != Some(TokenKind::LeftParen) {
-            return Ok(None);
-        }
-        let Some(close) = self.tokens.matching(open) else { return Ok(None) };
-        let token = self.token(i)?;
-        self.push(i, token);
-        for part in open..=close {
-            let token = self.token(part)?;
-            self.push(part, token);
-        }
-        if !self.is(close + 1, "where") {
-            return Ok(Some(close + 1));
-        }
-        let mut end = close + 2;
-        while end < self.end && !self.is(end, "do") {
-            if !self.is_plain(end) {
-                return Err(self.refused(end, "this condition of an ON CONFLICT target is not supported"));
-            }
-            end += 1;
-        }
-        Ok(Some(end))
-    }
-
-    /// A token that calls nothing and converts nothing.
-    fn is_plain(&self, i: usize) -> bool {
-        match self.kind(i) {
-            Some(TokenKind::Word) => {
-                let calls =
-                    self.kind(i + 1) == Some(TokenKind::LeftParen) && !self.is_one_of(i, &["and", "or", "not", "in"]);
-                let is_operator_word = self.is_one_of(
-                    i,
-                    &["and", "or", "not", "in", "is", "null", "true", "false", "like", "ilike", "between"],
-                );
-                !calls
-                    && (is_operator_word || !matches!(self.tokens.keyword(i), Some(KeywordCategory::Reserved)))
-                    && self.kind(i + 1) != Some(TokenKind::String)
-            }
-            Some(TokenKind::QuotedIdentifier) => {
-                !matches!(self.kind(i + 1), Some(TokenKind::LeftParen | TokenKind::String))
-            }
-            Some(TokenKind::Operator) => matches!(self.tokens.text(i), "=" | "<>" | "!=" | "<" | ">" | "<=" | ">="),
-            Some(
-                TokenKind::String
-                | TokenKind::Integer
-                | TokenKind::Number
-                | TokenKind::Parameter
-                | TokenKind::LeftParen
-                | TokenKind::RightParen
-                | TokenKind::Comma
-                | TokenKind::Dot,
-            ) => true,
-            _ => false,
-        }
     }
 }

@@ -6,9 +6,6 @@ use crate::sql::shadow::Step;
 use crate::sql::token::TokenKind;
 use sqlparser::tokenizer::Token;
 
-/// PostgreSQL's arrays have no more.
-const DIMENSIONS_MAX: usize = 6;
-
 impl Shadow<'_, '_> {
     /// A subquery behind ANY or ALL that is a call to the parser needs its own brackets.
     pub(crate) fn quantified(&mut self, i: usize) -> Option<usize> {
@@ -31,31 +28,6 @@ impl Shadow<'_, '_> {
         }
         self.push(i, Token::RParen);
         Some(i + 3)
-    }
-
-    /// A part of an array or document as the target of SET: the whole column, to the parser.
-    pub(crate) fn target_subscript(&self, i: usize) -> Option<usize> {
-        if self.in_set.last() != Some(&true) {
-            return None;
-        }
-        let mut column = self.before(i)?;
-        for _ in 0..DIMENSIONS_MAX {
-            if self.kind(column) != Some(TokenKind::RightBracket) {
-                break;
-            }
-            column = self.before(self.tokens.matching(column)?)?;
-        }
-        let is_column = matches!(self.kind(column), Some(TokenKind::Word | TokenKind::QuotedIdentifier));
-        let begins = self.before(column)?;
-        let is_target = is_column && (self.is(begins, "set") || self.kind(begins) == Some(TokenKind::Comma));
-        let close = self.tokens.matching(i)?;
-        let is_plain = (i + 1..close).all(|part| match self.kind(part) {
-            Some(TokenKind::String | TokenKind::Integer | TokenKind::Parameter | TokenKind::Colon) => true,
-            Some(TokenKind::Operator) => self.tokens.text(part) == "-",
-            _ => false,
-        });
-        let follows = self.kind(close + 1) == Some(TokenKind::LeftBracket) || self.tokens.is_operator(close + 1, "=");
-        (is_target && is_plain && follows).then_some(close + 1)
     }
 
     /// `type 'value'` as `'value'::type`, which says the same.
@@ -113,6 +85,42 @@ impl Shadow<'_, '_> {
         let open = self.before(self.before(i)?)?;
         let is_trim = self.kind(open) == Some(TokenKind::LeftParen) && self.is_before(open, &["trim"]);
         is_trim.then_some(i + 1)
+    }
+
+    /// `substring(a similar b escape c)` as `substring(a from b for c)`.
+    pub(crate) fn similar_part(&mut self, i: usize) -> Option<usize> {
+        let open = *self.brackets.last()?;
+        let is_part = self.is_before(open, &["substring"])
+            && !(self.is(i, "similar") && self.is(i + 1, "to"))
+            && self.has_similar(open);
+        if !is_part {
+            return None;
+        }
+        self.push(i, Token::make_keyword(if self.is(i, "similar") { "FROM" } else { "FOR" }));
+        Some(i + 1)
+    }
+
+    /// Whether SIMILAR stands in a call of `substring`, and no other of its words.
+    fn has_similar(&self, open: usize) -> bool {
+        let Some(close) = self.tokens.matching(open) else { return false };
+        let mut similar = false;
+        let mut i = open + 1;
+        while i < close {
+            match self.kind(i) {
+                Some(TokenKind::LeftParen | TokenKind::LeftBracket) => i = self.tokens.matching(i).unwrap_or(i),
+                Some(TokenKind::Comma) => return false,
+                Some(TokenKind::Word) if self.is_one_of(i, &["from", "for", "like", "ilike"]) => return false,
+                Some(TokenKind::Word) if self.is(i, "similar") => {
+                    if similar || self.is(i + 1, "to") {
+                        return false;
+                    }
+                    similar = true;
+                }
+                _ => {}
+            }
+            i += 1;
+        }
+        similar
     }
 
     pub(crate) fn frame_exclusion(&self, i: usize) -> Option<usize> {

@@ -4,6 +4,7 @@
 
 mod clause;
 mod expression;
+mod target;
 
 use crate::sql::error::ReadError;
 use crate::sql::error::ReadErrorKind;
@@ -27,6 +28,8 @@ pub(crate) struct Shadow<'t, 'a> {
     closes: Vec<usize>,
     /// Whether assignments are being read, for each open bracket and outside of all.
     in_set: Vec<bool>,
+    /// The brackets that are open.
+    brackets: Vec<usize>,
 }
 
 type Step = Result<Option<usize>, ReadError>;
@@ -64,7 +67,16 @@ fn span(i: usize) -> Span {
 impl<'t, 'a> Shadow<'t, 'a> {
     fn new(tokens: &'t Tokens<'a>, range: Range<usize>) -> Self {
         let (out, opens, closes) = (Vec::new(), Vec::new(), Vec::new());
-        Self { tokens, start: range.start, end: range.end, out, opens, closes, in_set: vec![false] }
+        Self {
+            tokens,
+            start: range.start,
+            end: range.end,
+            out,
+            opens,
+            closes,
+            in_set: vec![false],
+            brackets: Vec::new(),
+        }
     }
 }
 
@@ -144,6 +156,7 @@ impl Shadow<'_, '_> {
             Some(TokenKind::QuotedIdentifier) => self.typed_literal(i)?,
             Some(TokenKind::RightParen) => self.closing(i),
             Some(TokenKind::LeftBracket) => self.target_subscript(i),
+            Some(TokenKind::Operator) if self.tokens.text(i) == "*" && self.is_inheritance_star(i) => Some(i + 1),
             Some(TokenKind::String) => {
                 self.frame_bound(i);
                 None
@@ -288,8 +301,14 @@ impl Shadow<'_, '_> {
     fn enter(&mut self, i: usize) {
         const OTHER_CLAUSES: &[&str] = &["where", "from", "returning", "select", "values", "order", "group", "when"];
         match self.kind(i) {
-            Some(TokenKind::LeftParen) => self.in_set.push(false),
-            Some(TokenKind::RightParen) => drop(self.in_set.pop()),
+            Some(TokenKind::LeftParen) => {
+                self.in_set.push(false);
+                self.brackets.push(i);
+            }
+            Some(TokenKind::RightParen) => {
+                self.in_set.pop();
+                self.brackets.pop();
+            }
             Some(TokenKind::Word) if self.is(i, "set") || self.is_one_of(i, OTHER_CLAUSES) => {
                 self.in_set.pop();
                 self.in_set.push(self.is(i, "set"));

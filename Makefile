@@ -43,4 +43,4 @@ bench:
 fuzz:
 	@.ci/prepare build
 	FUZZ_MINUTES=$(FUZZ_MINUTES) FUZZ_SEED=$(FUZZ_SEED) \
-		cargo test --profile fuzz --test fuzz -- --test-threads 1 --nocapture
+		cargo test --test fuzz -- --test-threads 1 --nocapture

@@ -131,7 +131,8 @@ struct Writer {
     text: String,
     characters: u32,
     kept: Vec<Kept>,
-    expected: Vec<(TokenKind, String)>,
+    /// The tokens that were meant, and the bytes at which they must be read.
+    expected: Vec<(TokenKind, Range<usize>)>,
     /// The client's token that was written last, with nothing behind it.
     last: Option<usize>,
 }
@@ -159,8 +160,8 @@ impl Writer {
             character: self.characters + 1,
             client_character: tokens.position(i),
         });
+        self.expected.push((kind, self.text.len()..self.text.len() + text.len()));
         self.push(&text);
-        self.expected.push((kind, text.into_owned()));
         Ok(())
     }
 
@@ -175,11 +176,12 @@ impl Writer {
             return Ok(());
         }
         self.separate(fragment);
+        let before = self.text.len();
         self.push(fragment);
         self.last = None;
         for i in 0..tokens.len() {
-            if let Some(kind) = tokens.kind(i) {
-                self.expected.push((kind, tokens.source_text(i).to_owned()));
+            if let (Some(kind), Some(bytes)) = (tokens.kind(i), tokens.bytes(i)) {
+                self.expected.push((kind, before + bytes.start..before + bytes.end));
             }
         }
         Ok(())
@@ -202,7 +204,7 @@ impl Writer {
                 .expected
                 .iter()
                 .enumerate()
-                .all(|(i, (kind, text))| read.kind(i) == Some(*kind) && read.source_text(i) == text);
+                .all(|(i, (kind, bytes))| read.kind(i) == Some(*kind) && read.bytes(i).as_ref() == Some(bytes));
         if !is_meant {
             return Err(wrong("the edited text does not read as it was meant"));
         }

@@ -130,6 +130,11 @@ impl<'a> Tokens<'a> {
         self.source.get(token.start as usize..token.end as usize).unwrap_or_default()
     }
 
+    /// Where the token stands in the source.
+    pub(crate) fn bytes(&self, i: usize) -> Option<std::ops::Range<usize>> {
+        self.tokens.get(i).map(|token| token.start as usize..token.end as usize)
+    }
+
     /// Whether the token is this word, unquoted. `word` in lower case.
     pub fn is_word(&self, i: usize, word: &str) -> bool {
         let Some(token) = self.tokens.get(i) else { return false };

@@ -136,6 +136,19 @@ fn spawn_psql(conninfo: &str, sql: &str) -> std::process::Child {
 }
 
 #[test]
+fn psql_fetches_in_parts() {
+    let sql = "\\set FETCH_COUNT 100\nSELECT id FROM invoices ORDER BY id;\nSELECT count(*) FROM invoices;\n";
+    for (profile, count) in [(ACME, 6000), (GLOBEX, 5000)] {
+        let expected: String = (1..=count).chain([count]).map(|id| format!("{id}\n")).collect();
+        let printed = psql(&profile, sql);
+        assert!(printed.out == expected, "{} lines, {}", printed.out.lines().count(), printed.err);
+    }
+    let printed = psql(&ACME, "\\set FETCH_COUNT 100\nSELECT 1 / (id - 150) FROM invoices ORDER BY id;\nSELECT 5;\n");
+    assert_eq!(sqlstates(&printed), ["22012"], "{}", printed.err);
+    assert!(printed.out.ends_with("5\n"), "{}", printed.out);
+}
+
+#[test]
 fn ctrl_c_cancels_the_statement_at_the_server() {
     let marked = ENDLESS.replace("d.id;", "d.id AND a.number <> 'cancelled by psql';");
     let child = spawn_psql(&stand().psql_arguments(&ACME), &marked);

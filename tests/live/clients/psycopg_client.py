@@ -68,6 +68,59 @@ def prepared():
             equal(row[0], f"AC-{number:05}")
 
 
+def cursors():
+    for tenant, count in [("acme", 6000), ("globex", 5000)]:
+        with connect(tenant) as connection:
+            with connection.cursor("own", scrollable=True) as cursor:
+                cursor.execute("SELECT id, client_id FROM invoices WHERE id > %s ORDER BY id", [10])
+                equal(cursor.fetchone(), (11, tenant))
+                equal([row[0] for row in cursor.fetchmany(3)], [12, 13, 14])
+                cursor.scroll(-2)
+                equal(cursor.fetchone()[0], 13)
+                cursor.scroll(count - 11, mode="absolute")
+                equal([row[0] for row in cursor.fetchall()], [count])
+            # It outlives its transaction, and is iterated in parts.
+            with connection.cursor("held", withhold=True) as cursor:
+                cursor.itersize = 1000
+                cursor.execute("SELECT client_id FROM invoices")
+                connection.commit()
+                equal({row[0] for row in cursor}, {tenant})
+                equal(connection.execute("SELECT 1").fetchone()[0], 1)
+            equal(raises(errors.InvalidCursorName, lambda: connection.execute("FETCH 1 FROM held")).sqlstate, "34000")
+            connection.rollback()
+
+
+def prepared_by_sql():
+    with connect(autocommit=True) as connection, psycopg.ClientCursor(connection) as cursor:
+        cursor.execute("PREPARE by_sql (bigint) AS SELECT number FROM invoices WHERE id = $1")
+        for number in range(1, 4):
+            equal(cursor.execute("EXECUTE by_sql (%s)", [number]).fetchone()[0], f"AC-{number:05}")
+        cursor.execute("PREPARE foreign_row (text) AS UPDATE invoices SET client_id = $1 WHERE id = 1")
+        error = raises(errors.InsufficientPrivilege, lambda: cursor.execute("EXECUTE foreign_row (%s)", ["globex"]))
+        equal("parameter $1" in str(error), True)
+        equal(cursor.execute("EXECUTE foreign_row (%s)", ["acme"]).rowcount, 1)
+        # The protocol binds what SQL has prepared, and the other way round.
+        statement = connection.pgconn.exec_prepared(b"by_sql", [b"5"])
+        equal(statement.get_value(0, 0), b"AC-00005")
+        connection.pgconn.prepare(b"by_protocol", b"SELECT number FROM invoices WHERE id = $1")
+        equal(cursor.execute("EXECUTE by_protocol (6)").fetchone()[0], "AC-00006")
+        cursor.execute("DEALLOCATE by_protocol")
+        raises(errors.InvalidSqlStatementName, lambda: cursor.execute("EXECUTE by_protocol (6)"))
+        cursor.execute("DISCARD ALL")
+        raises(errors.InvalidSqlStatementName, lambda: cursor.execute("EXECUTE by_sql (1)"))
+
+
+def rows_by_cursor():
+    with connect() as connection:
+        connection.execute("DECLARE c CURSOR FOR SELECT id FROM projects WHERE name LIKE '%' ORDER BY id FOR UPDATE")
+        found = connection.execute("FETCH 2 FROM c").fetchall()[-1][0]
+        changed = connection.execute("UPDATE projects SET name = name WHERE CURRENT OF c RETURNING id, client_id")
+        equal(changed.fetchall(), [(found, "acme")])
+        equal(connection.execute("MOVE ALL IN c").statusmessage.startswith("MOVE "), True)
+        raises(errors.FeatureNotSupported, lambda: connection.execute("EXPLAIN SELECT 1"))
+        connection.rollback()
+
+
 def pipeline():
     with connect() as connection:
         with connection.pipeline():

@@ -82,6 +82,27 @@ fn applications_notice_nothing() {
     assert!(chosen.is_some() || all.refusals.is_empty(), "{}", all.report());
 }
 
+/// What cannot fail proves nothing: with a table that the policy shares among tenants there are differences, and a row of
+/// others that changes is seen.
+#[test]
+fn a_leak_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["schema.sql", "data.sql"] {
+        fs::copy(corpus("application").join(name), folder.path().join(name)).unwrap();
+    }
+    let policy = format!("{POLICY}[table.\"public.people\"]\nkind = \"shared\"\n");
+    fs::write(folder.path().join("policy.toml"), policy).unwrap();
+    let file = folder.path().join("statements.sql");
+    fs::write(&file, "SELECT email FROM people; SELECT title FROM boards; SELECT nothing FROM people;").unwrap();
+    let mut site = Site::start(folder.path());
+    let mut tally = site.run(&file);
+    let counted = (tally.of(Kind::Different), tally.of(Kind::Equal), tally.of(Kind::FailsAlone));
+    assert_eq!(counted, (1, 1, 1), "{}", tally.report());
+    site.owners[0].query("UPDATE boards SET title = title || '!' WHERE tenant_id <> 'acme'");
+    site.check_others(&mut tally);
+    assert_eq!(tally.of(Kind::Different), 2, "{}", tally.report());
+}
+
 fn scripts(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();

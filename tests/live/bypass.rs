@@ -115,6 +115,32 @@ fn each_client_has_a_server_session_of_its_own() {
     assert_ne!(shown, ask(&mut first, "SHOW DateStyle"));
 }
 
+/// What cannot fail proves nothing: a policy with a hole is heard, and a row that is another's and changes is seen.
+#[test]
+fn a_hole_is_heard() {
+    let worlds = Worlds::start(1);
+    let policy = fs::read_to_string(corpus("agency").join("policy.toml")).unwrap();
+    let hole = policy.clone() + "\n[table.\"public.tags\"]\nkind = \"shared\"\n";
+    let databases = ["shared1_0", "shared2_0"];
+    let ask = |policy: &str, sql: &str| {
+        let gates = databases.map(|database| worlds.gate(database, policy, TENANT));
+        let mut clients: Vec<_> = gates.iter().map(crate::gate::Gate::connect).collect();
+        clients.push(worlds.connect("alone", 0));
+        try_one(&mut clients, &Case { file: String::new(), sql: sql.to_owned(), ordered: false })
+    };
+    let statements =
+        ["SELECT label FROM tags", "BEGIN; SELECT count(*) FROM tags; COMMIT", "COPY tags (label) TO STDOUT"];
+    for sql in statements {
+        assert!(ask(&hole, sql).is_some(), "not heard: {sql}");
+        assert_eq!(ask(&policy, sql), None, "{sql}");
+    }
+    let mut watcher = worlds.connect_to("shared1_0");
+    let query = others_query(&mut watcher, &AGENCY);
+    let before = watcher.query(&query).rows;
+    assert_eq!(watcher.query("UPDATE tags SET color = 'x' WHERE client_id = 'globex'").error, None);
+    assert_ne!(watcher.query(&query).rows, before);
+}
+
 /// The SQLSTATEs of refusals.
 const REFUSALS: &[&str] = &["42501", "0A000", "42P01", "42601", "42703"];
 

@@ -450,7 +450,11 @@ impl Generator {
         self.ctes.clear();
         self.outer.clear();
         match self.random.below(100) {
-            0..62 => {
+            0..20 => {
+                let query = self.aimed();
+                Generated { sql: query.sql, ordered: query.ordered }
+            }
+            20..62 => {
                 let query = self.full_query(3);
                 Generated { sql: query.sql, ordered: query.ordered }
             }
@@ -1397,6 +1401,181 @@ impl Generator {
             return format!("{text} FILTER (WHERE {})", self.term(scope, 0));
         }
         text
+    }
+
+    // What guards are known to miss: a condition, and between it and the scan as much as possible.
+
+    /// LATERAL beside joins, ON of later items, nested outer joins, and levels above that filter what they computed.
+    fn aimed(&mut self) -> Query {
+        let mut query = self.aimed_select();
+        for _ in 0..self.random.below(3) {
+            query = self.wrapped(&query);
+        }
+        if query.outputs.len() < 6 {
+            self.order_and_limit(&mut query);
+        }
+        query
+    }
+
+    fn aimed_select(&mut self) -> Query {
+        let (mut sql, mut scope) = self.trapped_table();
+        // What ON sees begins behind the last comma.
+        let mut visible = 0;
+        for _ in 0..=self.random.below(3) {
+            match self.random.below(10) {
+                0..5 => self.aimed_lateral(&mut sql, &mut scope, &mut visible),
+                5..7 => {
+                    let (right, right_scope) = self.trapped_table();
+                    visible = scope.columns.len();
+                    scope.columns.extend(right_scope.columns);
+                    write!(sql, ", {right}").unwrap();
+                }
+                _ => self.aimed_join(&mut sql, &mut scope, visible),
+            }
+        }
+        scope.single = false;
+        scope.rows.clear();
+        scope.keys.clear();
+        let depth = usize::from(self.random.chance(40));
+        let condition =
+            if self.random.chance(80) { format!(" WHERE {}", self.condition(&scope, depth)) } else { String::new() };
+        let items: Vec<_> = (0..2 + self.random.below(2)).map(|_| self.aimed_value(&scope)).collect();
+        let (list, outputs) = self.outputs_of(&items);
+        Query { sql: format!("SELECT {list} FROM {sql}{condition}"), outputs, ordered: false, closed: false }
+    }
+
+    fn trapped_table(&mut self) -> (String, Scope) {
+        let name = *self.random.pick(&["readings", "intake", "invoices", "projects", "tags", "drafts", "settings"]);
+        self.base_table_named(name)
+    }
+
+    /// A column with its trap, or what fails while it is computed.
+    fn aimed_value(&mut self, scope: &Scope) -> (String, Ty, Option<Trap>) {
+        let trapped: Vec<_> = scope.columns.iter().filter(|column| column.trap.is_some()).cloned().collect();
+        match self.random.below(10) {
+            0..4 if !trapped.is_empty() => {
+                let column = self.random.pick(&trapped).clone();
+                (column.text, column.ty, column.trap)
+            }
+            4..6 => (self.trap(scope).unwrap_or_else(|| "true".to_owned()), Bool, None),
+            6 | 7 => {
+                let ty = *self.random.pick(&[Int, Text, Date]);
+                (self.trapped_value(ty, scope).unwrap_or_else(|| self.constant(ty)), ty, None)
+            }
+            _ => self.item(scope, 0, None),
+        }
+    }
+
+    fn aimed_lateral(&mut self, sql: &mut String, scope: &mut Scope, visible: &mut usize) {
+        let (value, ty, trap) = self.aimed_value(scope);
+        let (alias, name) = (self.alias("l"), self.alias("x"));
+        let (from, inner) = self.trapped_table();
+        let known = self.outer.len();
+        self.outer.extend(scope.columns.iter().cloned());
+        let condition = self.condition(&inner, 0);
+        self.outer.truncate(known);
+        let query = match self.random.below(7) {
+            0 => format!("(SELECT {value} AS {name}) {alias}"),
+            1 => format!("(VALUES ({value})) {alias} ({name})"),
+            2 => format!("(SELECT j.{name} FROM (SELECT {value} AS {name}) j) {alias}"),
+            3 => format!("(SELECT {value} AS {name} UNION ALL SELECT {}) {alias}", self.constant(ty)),
+            4 => format!("(SELECT DISTINCT {value} AS {name} FROM {from} WHERE {condition}) {alias}"),
+            5 => format!("(SELECT {value} AS {name} FROM {from} WHERE {condition} GROUP BY 1) {alias}"),
+            _ => format!("(SELECT {value} AS {name} FROM {from} WHERE {condition}) {alias}"),
+        };
+        let column = Column { text: format!("{alias}.{name}"), ty, trap, owner: None };
+        scope.columns.push(column);
+        match self.random.below(5) {
+            0 => {
+                *visible = scope.columns.len() - 1;
+                write!(sql, ", LATERAL {query}").unwrap();
+            }
+            1 => write!(sql, " CROSS JOIN LATERAL {query}").unwrap(),
+            2 => write!(sql, " LEFT JOIN LATERAL {query} ON {}", self.aimed_on(scope, *visible)).unwrap(),
+            _ => write!(sql, " JOIN LATERAL {query} ON {}", self.aimed_on(scope, *visible)).unwrap(),
+        }
+    }
+
+    fn aimed_on(&mut self, scope: &Scope, visible: usize) -> String {
+        let seen = Scope { columns: scope.columns[visible..].to_vec(), ..Scope::default() };
+        let last = scope.columns.last().filter(|column| column.ty == Bool).map(|column| column.text.clone());
+        match last {
+            Some(text) if self.random.chance(60) => text,
+            _ => self.condition(&seen, 0),
+        }
+    }
+
+    /// A table, or a join in parentheses, whose rows may be extended by nulls.
+    fn aimed_join(&mut self, sql: &mut String, scope: &mut Scope, visible: usize) {
+        let (mut right, mut right_scope) = self.trapped_table();
+        if self.random.chance(40) {
+            let (other, other_scope) = self.trapped_table();
+            let link = self.link(&right_scope.columns, &other_scope.columns).unwrap_or_else(|| "true".to_owned());
+            right_scope.columns.extend(other_scope.columns);
+            let more = if self.random.chance(50) {
+                format!(" AND {}", self.condition(&right_scope, 0))
+            } else {
+                String::new()
+            };
+            right = format!("({right} {} {other} ON {link}{more})", self.random.pick(&["JOIN", "LEFT JOIN"]));
+        }
+        let link = self.link(&scope.columns[visible..], &right_scope.columns).unwrap_or_else(|| "true".to_owned());
+        scope.columns.extend(right_scope.columns);
+        let more =
+            if self.random.chance(60) { format!(" AND {}", self.aimed_on(scope, visible)) } else { String::new() };
+        write!(sql, " {} {right} ON {link}{more}", self.random.pick(&["JOIN", "LEFT JOIN", "LEFT JOIN"])).unwrap();
+    }
+
+    /// A level above that filters.
+    fn wrapped(&mut self, inner: &Query) -> Query {
+        let alias = self.alias("q");
+        let mut scope = Scope::default();
+        scope.add_derived(&alias, &inner.outputs);
+        scope.rows.clear();
+        let (other, other_scope) = self.trapped_table();
+        let names: Vec<_> = inner.outputs.iter().map(|output| output.name.clone()).collect();
+        let source = match self.random.below(6) {
+            0 => format!("(SELECT DISTINCT * FROM ({}) AS d) AS {alias}", inner.sql),
+            1 => format!("(({}) UNION ALL ({})) AS {alias}", inner.sql, inner.sql),
+            2 => format!("(SELECT *, count(*) OVER (PARTITION BY {}) FROM ({}) AS w) AS {alias}", names[0], inner.sql),
+            3 => format!(
+                "(SELECT {} FROM ({}) AS g GROUP BY {}) AS {alias}",
+                names.join(", "),
+                inner.sql,
+                names.join(", ")
+            ),
+            _ => format!("({}) AS {alias}", inner.sql),
+        };
+        let condition = self.condition(&scope, 0);
+        let items: Vec<_> = (0..=self.random.below(2)).map(|_| self.aimed_value(&scope)).collect();
+        let sql = match self.random.below(6) {
+            0 => {
+                let (list, outputs) = self.outputs_of(&items);
+                let mut all = scope.clone();
+                all.columns.extend(other_scope.columns);
+                let on = self.condition(&all, 0);
+                (format!("SELECT {list} FROM {other} JOIN {source} ON {on}"), outputs)
+            }
+            1 => {
+                let name = self.alias("cte");
+                let word = self.random.pick(&["", "", "MATERIALIZED ", "NOT MATERIALIZED "]);
+                let (list, outputs) = self.outputs_of(&items);
+                let body = inner.sql.clone();
+                (
+                    format!("WITH {name} AS {word}({body}) SELECT {list} FROM {name} AS {alias} WHERE {condition}"),
+                    outputs,
+                )
+            }
+            2 => {
+                let (list, outputs) = self.outputs_of(&[("count(*)".to_owned(), Int, None)]);
+                (format!("SELECT {list} FROM {other} WHERE EXISTS (SELECT 1 FROM {source} WHERE {condition})"), outputs)
+            }
+            _ => {
+                let (list, outputs) = self.outputs_of(&items);
+                (format!("SELECT {list} FROM {source} WHERE {condition}"), outputs)
+            }
+        };
+        Query { sql: sql.0, outputs: sql.1, ordered: false, closed: false }
     }
 
     // Writes.

@@ -25,6 +25,7 @@ mod reload;
 mod run;
 mod script;
 mod shared;
+mod sqlsmith;
 mod throwaway;
 mod totality;
 mod upstream;

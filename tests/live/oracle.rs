@@ -86,7 +86,11 @@ fn generated_statements_as_if_alone() {
     let tally = tally.into_inner().unwrap();
     eprintln!("{}", tally.summary());
     assert!(tally.finds.is_empty(), "differences, {:?}:\n\n{}", tally.differences, tally.report());
-    assert!(tally.forwarded * 100 >= tally.all * FORWARDED_MIN, "too much is refused: {}", tally.summary());
+    assert!(
+        tally.forwarded * 100 >= (tally.all - tally.skipped) * FORWARDED_MIN,
+        "too much is refused: {}",
+        tally.summary()
+    );
     assert!(tally.failed * 100 <= tally.all * 5, "the generator makes too much that fails: {}", tally.summary());
 }
 
@@ -220,28 +224,28 @@ async fn corpus_catalogs_are_those_of_the_schemas() {
 
 // The judge.
 
-enum Verdict {
+pub(crate) enum Verdict {
     Forward(String),
     Reject(&'static str),
     /// Not for the comparison.
     Skip,
 }
 
-enum Outcome {
+pub(crate) enum Outcome {
     Same { failed: bool },
     Rejected(&'static str),
     Skipped,
     Differs(String),
 }
 
-struct Trial {
-    sql: String,
-    ordered: bool,
+pub(crate) struct Trial {
+    pub(crate) sql: String,
+    pub(crate) ordered: bool,
     /// Which planner settings it runs under.
-    plan_seed: u64,
+    pub(crate) plan_seed: u64,
 }
 
-struct Judge {
+pub(crate) struct Judge {
     /// In the order of [`WORLDS`].
     connections: Vec<Connection>,
     /// The rows of others, in each world.
@@ -249,13 +253,13 @@ struct Judge {
 }
 
 impl Judge {
-    fn new(worlds: &Worlds, worker: usize) -> Self {
+    pub(crate) fn new(worlds: &Worlds, worker: usize) -> Self {
         let mut connections: Vec<_> = WORLDS.iter().map(|world| worlds.connect(world, worker)).collect();
         let before = connections.iter_mut().map(|connection| others(&connection.query(&snapshot_query()))).collect();
         Self { connections, before }
     }
 
-    fn try_one(&mut self, trial: &Trial, decide: &dyn Fn(&str) -> Verdict) -> Outcome {
+    pub(crate) fn try_one(&mut self, trial: &Trial, decide: &dyn Fn(&str) -> Verdict) -> Outcome {
         let rewritten = match decide(&trial.sql) {
             Verdict::Forward(sql) => sql,
             Verdict::Reject(code) => return Outcome::Rejected(code),
@@ -268,16 +272,27 @@ impl Judge {
             let sql = if *world == "alone" { &trial.sql } else { &rewritten };
             connection.send_queries(&[&begin, sql, "SET CONSTRAINTS ALL IMMEDIATE", &snapshot, "ROLLBACK"]);
         }
+        let mut stuck = false;
         let answers: Vec<_> = self
             .connections
             .iter_mut()
             .map(|connection| [(); 5].map(|()| connection.answer()))
-            .map(|[begin, answer, constraints, snapshot, _]| {
-                assert_eq!(begin.error, None, "the harness's own words");
+            .map(|[begin, answer, constraints, snapshot, end]| {
+                stuck |= begin.error.is_some() || end.error.is_some();
                 World { answer: normalized(answer, trial.ordered), constraints: constraints.error, snapshot }
             })
             .collect();
-        if answers.iter().any(|world| world.answer.error.as_ref().is_some_and(|error| error.0 == QUERY_CANCELED)) {
+        if stuck {
+            // On a machine under load even a ROLLBACK may be canceled.
+            self.connections.iter_mut().for_each(|connection| assert_eq!(connection.query("ROLLBACK").error, None));
+            return Outcome::Skipped;
+        }
+        let canceled = |error: Option<&str>| error == Some(QUERY_CANCELED);
+        if answers.iter().any(|world| {
+            canceled(world.answer.code())
+                || canceled(world.snapshot.code())
+                || world.constraints.as_ref().is_some_and(|error| canceled(Some(&error.0)))
+        }) {
             // Too slow to tell: time is not part of the promise.
             return Outcome::Skipped;
         }
@@ -321,7 +336,7 @@ impl Judge {
     }
 
     /// Drops parts while the difference stays of its kind.
-    fn minimize(&mut self, trial: &Trial, decide: &dyn Fn(&str) -> Verdict) -> (Trial, String) {
+    pub(crate) fn minimize(&mut self, trial: &Trial, decide: &dyn Fn(&str) -> Verdict) -> (Trial, String) {
         let Outcome::Differs(first) = self.try_one(trial, decide) else {
             return (trial.copy(trial.sql.clone()), "did not show again: order, or time".to_owned());
         };
@@ -492,7 +507,7 @@ fn pieces(sql: &str) -> Vec<String> {
 }
 
 /// Planner settings change the order in which conditions are asked.
-fn begin_query(plan_seed: u64, writes: bool) -> String {
+pub(crate) fn begin_query(plan_seed: u64, writes: bool) -> String {
     let mut random = Random::new(plan_seed);
     let mut text = String::from("BEGIN");
     let toggles = [
@@ -590,7 +605,7 @@ fn column_of(snapshot: &Answer, column: usize) -> BTreeMap<String, String> {
 
 // What is decided.
 
-fn decide(ruleset: &Ruleset, sql: &str) -> Verdict {
+pub(crate) fn decide(ruleset: &Ruleset, sql: &str) -> Verdict {
     match decision(ruleset, sql) {
         Decision::Forward(forward) => Verdict::Forward(forward.sql.as_str().to_owned()),
         Decision::Reject { rejection, .. } => Verdict::Reject(rejection.code.as_str()),
@@ -660,19 +675,19 @@ fn corpus_statements() -> Vec<(String, String)> {
 // The tally.
 
 #[derive(Default)]
-struct Tally {
-    all: u64,
-    forwarded: u64,
+pub(crate) struct Tally {
+    pub(crate) all: u64,
+    pub(crate) forwarded: u64,
     /// Failed in the same way everywhere.
     failed: u64,
     skipped: u64,
     rejected: BTreeMap<&'static str, u64>,
     differences: BTreeMap<String, usize>,
-    finds: Vec<String>,
+    pub(crate) finds: Vec<String>,
 }
 
 impl Tally {
-    fn count(&mut self, outcome: &Outcome) {
+    pub(crate) fn count(&mut self, outcome: &Outcome) {
         self.all += 1;
         match outcome {
             Outcome::Rejected(code) => *self.rejected.entry(code).or_default() += 1,
@@ -686,13 +701,13 @@ impl Tally {
     }
 
     /// Counts a difference; true while few of its kind have been seen.
-    fn is_new(&mut self, difference: &str) -> bool {
+    pub(crate) fn is_new(&mut self, difference: &str) -> bool {
         let count = self.differences.entry(kind_of(difference)).or_default();
         *count += 1;
         *count <= FINDS_OF_A_KIND_MAX
     }
 
-    fn find(&mut self, trial: &Trial, difference: &str, whence: &str) {
+    pub(crate) fn find(&mut self, trial: &Trial, difference: &str, whence: &str) {
         let difference = difference.replace('\n', "\n# ");
         self.finds.push(format!(
             "# {whence}, plan seed {}\n# {difference}\ndecide tenant={TENANT}\n{}\n----",
@@ -700,19 +715,19 @@ impl Tally {
         ));
     }
 
-    fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         format!(
             "{} statements: {} forwarded ({} of them fail everywhere alike), {} skipped, refused: {:?}",
             self.all, self.forwarded, self.failed, self.skipped, self.rejected
         )
     }
 
-    fn report(&self) -> String {
+    pub(crate) fn report(&self) -> String {
         self.finds.join("\n\n")
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "how much to test is the caller's choice")]
-fn number(variable: &str, default: u64) -> u64 {
+pub(crate) fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().map_or(default, |text| text.parse().unwrap())
 }

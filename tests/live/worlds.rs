@@ -69,6 +69,21 @@ impl Worlds {
         worlds
     }
 
+    /// A copy of the tenant's own world in which its rows lie in the other order: what is answered otherwise there depends
+    /// on order, which the promise leaves out.
+    pub(crate) fn turn(&self, database: &str) {
+        self.copy("alone", database);
+        let script = include_str!("acceptance/others.sql").replace("tenant_id", "client_id").replace("WHAT", "turn");
+        self.run(database, &script.replace("TURNED", "{}").replace("NAMES", "{}"));
+    }
+
+    /// How a program of libpq's reaches the tenant's own world, as the owner.
+    pub(crate) fn connection_string(&self) -> String {
+        let (folder, port) = (self.postgres.socket_folder(), self.postgres.port());
+        let password = self.postgres.superuser_password();
+        format!("host={} port={port} dbname=alone user=postgres password={password}", folder.display())
+    }
+
     /// The worlds of another schema, on the same server: of its tables each tenant has rows by the script beside it.
     pub(crate) fn add(&self, schema: &Small) {
         let read = |name| fs::read_to_string(corpus(schema.name).join(name)).unwrap();
@@ -379,6 +394,13 @@ pub(crate) struct Answer {
     pub(crate) error: Option<(String, String, Vec<String>)>,
     pub(crate) notices: Vec<String>,
     pub(crate) transaction: Transaction,
+}
+
+impl Answer {
+    /// The SQLSTATE of its error.
+    pub(crate) fn code(&self) -> Option<&str> {
+        self.error.as_ref().map(|error| error.0.as_str())
+    }
 }
 
 /// Where ReadyForQuery says that the session stands.

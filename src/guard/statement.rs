@@ -342,6 +342,7 @@ fn second_opinion(walk: &Walk<'_>, facts: &Facts, copy_in: &CopyIn, sql: &Guarde
         statements: &facts.statements,
         mentions: &walk.mentions,
         copy_in,
+        tokens: walk.tokens.len(),
         client: walk.request.sql,
     };
     agree(&meant, sql)

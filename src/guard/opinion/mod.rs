@@ -35,12 +35,24 @@ pub(in crate::guard) struct Meant<'m> {
     pub(in crate::guard) mentions: &'m Mentions,
     /// What the session does to the rows of a COPY FROM.
     pub(in crate::guard) copy_in: &'m CopyIn,
+    /// How many tokens the text had before the guard's were put in.
+    pub(in crate::guard) tokens: usize,
     /// The client's own text.
     pub(in crate::guard) client: &'m str,
 }
 
+/// The tree is decoded, walked and dropped by recursion, and each token can be a level of it.
+const STACK_BYTES_A_TOKEN: usize = if cfg!(debug_assertions) { 32 * 1024 } else { 8 * 1024 };
+const STACK_BYTES_MIN: usize = 512 * 1024;
+const STACK_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// Fails where PostgreSQL's grammar reads something else in the text than was meant.
 pub(in crate::guard) fn agree(meant: &Meant<'_>, sql: &GuardedSql) -> Outcome<()> {
+    let needed = (STACK_BYTES_MIN + meant.tokens * STACK_BYTES_A_TOKEN).min(STACK_BYTES_MAX);
+    stacker::maybe_grow(needed, needed, || compare(meant, sql))
+}
+
+fn compare(meant: &Meant<'_>, sql: &GuardedSql) -> Outcome<()> {
     let read = pg_query::parse(sql.as_str(), 0).map_err(|error| unread(meant.client, &error.to_string()))?;
     let said: Vec<&StatementFacts> = meant.statements.iter().filter(|facts| !facts.command.is_empty()).collect();
     if said.len() != read.protobuf.stmts.len() {

@@ -167,7 +167,7 @@ impl<'a> Walk<'a> {
             None => Some(Vec::new()),
         };
         self.levels.pop();
-        Ok(QueryShape { total: false, single_row: false, sure: false, columns })
+        Ok(QueryShape { columns, ..QueryShape::default() })
     }
 
     /// `WHERE <tenant> AND (<what the client asked for>)`.

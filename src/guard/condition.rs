@@ -182,7 +182,11 @@ impl Walk<'_> {
         else {
             return Ok(None);
         };
-        let (Some(name), Some(relation)) = (&entry.name, &entry.relation) else { return Ok(None) };
+        let behind = match &entry.protection {
+            Protection::Guard { table, .. } => self.lenses.get(*table).map(|lens| &lens.relation),
+            _ => entry.relation.as_ref(),
+        };
+        let (Some(name), Some(relation)) = (&entry.name, behind) else { return Ok(None) };
         let shadowed = self.levels.iter().skip(level + 1).any(|inner| inner.entry_named(None, name).is_some());
         if shadowed || (entry.nullable && !tenant_column.not_null) {
             return Ok(None);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use crate::catalog::RelationKind;
 use crate::guard::copy_form::{check_options, copy_form};
 use crate::guard::decision::{Access, CopyIn, CopyTenant, LensKind, StatementClass, TenantSource};
 use crate::guard::from::not_allowed;
@@ -76,26 +77,19 @@ impl<'a> Walk<'a> {
         let source = quote_name(&relation);
         let end = columns.and_then(<[usize]>::last).map_or(name.end, |last| last + 2);
         let list: Vec<String> = names.iter().map(|name| quote_identifier(name)).collect();
-        // A view cannot be copied; a partitioned table neither, but its lens can.
+        // Without ONLY: COPY of a table leaves its children out.
         let text = match &rule.lens {
             Lens::Undeclared(kind) => return Err(undeclared(kind, &rule.relation.name)),
-            Lens::View(_) => {
-                return Err(Rejection::new(
-                    Code::FeatureNotAllowed,
-                    format!("cannot copy from view \"{}\"", rule.relation.name),
-                )
-                .hint("Try the COPY (SELECT ...) TO variant."));
-            }
+            _ if rule.relation.kind != RelationKind::Table => return Err(not_a_table(rule)),
+            Lens::View(_) => return Err(not_a_table(rule)),
             Lens::Shared => {
                 self.record(rule, LensKind::Shared, Access::Read);
-                format!("(SELECT {} FROM {source})", list.join(", "))
+                format!("(SELECT {} FROM ONLY {source})", list.join(", "))
             }
             Lens::Scoped(column) => {
                 self.record(rule, LensKind::Scoped, Access::Read);
                 let predicate = self.predicate(rule, column, &quote_identifier(&column.name))?;
-                // Without ONLY: COPY of a table leaves its children out.
-                let only = if rule.relation.kind == crate::catalog::RelationKind::Table { "ONLY " } else { "" };
-                format!("(SELECT {} FROM {only}{source} WHERE {predicate})", list.join(", "))
+                format!("(SELECT {} FROM ONLY {source} WHERE {predicate})", list.join(", "))
             }
         };
         for name in &names {
@@ -153,4 +147,18 @@ impl<'a> Walk<'a> {
             column: column.name.clone(),
         })))
     }
+}
+
+/// As the server says it.
+fn not_a_table(rule: &RelationRule) -> Rejection {
+    let kind = match rule.relation.kind {
+        RelationKind::Table => "table",
+        RelationKind::PartitionedTable => "partitioned table",
+        RelationKind::View => "view",
+        RelationKind::MaterializedView => "materialized view",
+        RelationKind::ForeignTable => "foreign table",
+        RelationKind::Sequence => "sequence",
+    };
+    Rejection::new(Code::FeatureNotAllowed, format!("cannot copy from {kind} \"{}\"", rule.relation.name))
+        .hint("Try the COPY (SELECT ...) TO variant.")
 }

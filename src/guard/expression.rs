@@ -8,7 +8,7 @@ use sqlparser::ast::{
 
 use crate::catalog::QualifiedName;
 use crate::guard::field::{column_unknown, system_column};
-use crate::guard::from::not_allowed;
+use crate::guard::from::{argument_expression, not_allowed};
 use crate::guard::function::{is_form, is_grammar_form, listed};
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::scope::{ColumnName, OutputColumn, resolve};
@@ -134,7 +134,7 @@ impl Walk<'_> {
         if format.is_some() {
             return Err(not_allowed("CAST … FORMAT"));
         }
-        self.data_type(data_type)?;
+        self.cast_type(inner, data_type)?;
         self.expression(inner)
     }
 
@@ -312,8 +312,7 @@ impl Walk<'_> {
         }
         for argument in args {
             match argument {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expression))
-                | FunctionArg::Named { arg: FunctionArgExpr::Expr(expression), .. } => self.expression(expression)?,
+                named if argument_expression(named).is_some() => self.each(argument_expression(named))?,
                 FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => {}
                 FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(name)) => {
                     self.qualified_wildcard(name).map(drop)?;

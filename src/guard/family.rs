@@ -18,9 +18,8 @@ pub(in crate::guard) fn compile_families(
     for (name, child) in &by_name {
         for ancestor in ancestors(&by_name, child) {
             let Some(parent) = relations.get(&ancestor) else { continue };
-            let path = format!("table.\"{name}\"");
-            if let Some(message) = mismatch(&parent.lens, &ancestor, relations.get(name), child) {
-                diagnostics.push(Diagnostic { path, message });
+            if let Some((culprit, message)) = mismatch(&parent.lens, &ancestor, relations.get(name), child) {
+                diagnostics.push(Diagnostic { path: format!("table.\"{culprit}\""), message });
                 continue;
             }
             let shared =
@@ -51,21 +50,32 @@ fn ancestors(by_name: &BTreeMap<QualifiedName, &Relation>, child: &Relation) -> 
     found
 }
 
-/// What is wrong between a parent and a relation whose rows it shows.
-fn mismatch(parent: &Lens, name: &QualifiedName, child: Option<&RelationRule>, relation: &Relation) -> Option<String> {
+/// What is wrong between a parent and a relation whose rows it shows, and which of them shows too much.
+fn mismatch(
+    parent: &Lens,
+    name: &QualifiedName,
+    child: Option<&RelationRule>,
+    relation: &Relation,
+) -> Option<(QualifiedName, String)> {
+    let own_name = relation.qualified_name();
     match (parent, child.map(|rule| &rule.lens)) {
         (Lens::Scoped(column), None) if relation.column(&column.name).is_none() => {
-            Some(format!("has no column \"{}\", by which its parent {name} is scoped", column.name))
+            let message = format!("its child {own_name} has no column \"{}\", by which it is scoped", column.name);
+            Some((name.clone(), message))
         }
-        (Lens::Scoped(column), Some(Lens::Scoped(own))) if !same(column, own) => Some(format!(
-            "is scoped by \"{}\", but its parent {name}, which shows its rows, by \"{}\"",
-            own.name, column.name
-        )),
+        (Lens::Scoped(column), Some(Lens::Scoped(own))) if !same(column, own) => {
+            let (own, column) = (&own.name, &column.name);
+            let message =
+                format!("is scoped by \"{own}\", but its parent {name}, which shows its rows, by \"{column}\"");
+            Some((own_name, message))
+        }
         (Lens::Scoped(_), Some(Lens::Shared)) => {
-            Some(format!("is shared, but its parent {name}, which shows its rows, is scoped by tenant"))
+            let message = format!("is shared, but its parent {name}, which shows its rows, is scoped by tenant");
+            Some((own_name, message))
         }
         (Lens::Shared, Some(Lens::Scoped(_))) => {
-            Some(format!("is scoped by tenant, but its parent {name}, which shows its rows, is shared"))
+            let message = format!("is shared, but shows the rows of its child {own_name}, which is scoped by tenant");
+            Some((name.clone(), message))
         }
         _ => None,
     }
@@ -99,4 +109,8 @@ fn is_same_key(left: &Key, right: &Key) -> bool {
         && left.has_expressions == right.has_expressions
         && left.partial == right.partial
         && left.references == right.references
+}
+
+pub(in crate::guard) fn is_table(relation: &Relation) -> bool {
+    matches!(relation.kind, RelationKind::Table | RelationKind::PartitionedTable)
 }

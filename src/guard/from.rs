@@ -1,7 +1,7 @@
 //! FROM clauses: every relation becomes its lens, and an entry in the scope.
 
 use sqlparser::ast::{
-    FunctionArg, FunctionArgExpr, Join, JoinConstraint, ObjectName, TableAlias, TableFactor, TableFunctionArgs,
+    Expr, FunctionArg, FunctionArgExpr, Join, JoinConstraint, ObjectName, TableAlias, TableFactor, TableFunctionArgs,
     TableWithJoins,
 };
 
@@ -94,7 +94,13 @@ impl Walk<'_> {
                 self.hide_level(false);
                 let tables = self.touched.get(mark..).unwrap_or_default().to_vec();
                 let lateral = self.referenced(references).into_iter().collect();
-                let entry = Entry { lateral, ..plain_entry(None, columns, fences(tables)) };
+                let shape = self.shape(subquery).cloned().unwrap_or_default();
+                let protection = match shape.tenant {
+                    // No other scoped table is in it that a condition could be pushed down to.
+                    Some(shown) if tables.iter().all(|table| *table == shown.table) => shown.protection(),
+                    _ => fences(tables),
+                };
+                let entry = Entry { lateral, shared: shape.shared, ..plain_entry(None, columns, protection) };
                 let entry = self.alias(entry, alias.as_ref());
                 self.push_entry(entry)
             }
@@ -129,6 +135,7 @@ impl Walk<'_> {
         self.levels.push(Level { in_join: true, ..Level::default() });
         self.table_with_joins(join)?;
         self.join_conditions(std::slice::from_ref(join), 0)?;
+        let shared = self.shared_in_from();
         let inner = self.levels.pop().unwrap_or_default();
         // What is behind the alias is not followed column by column.
         for relation in inner.entries.iter().filter_map(|entry| entry.relation.as_ref()) {
@@ -139,7 +146,7 @@ impl Walk<'_> {
         // The merged columns of USING and NATURAL stand once, in another order: not worth knowing exactly.
         let columns = if has_merged_columns(join) { None } else { columns.map(|columns| columns.concat()) };
         let lateral = self.referenced(references).into_iter().collect();
-        let entry = Entry { lateral, ..plain_entry(None, columns, fences(tables)) };
+        let entry = Entry { lateral, shared, ..plain_entry(None, columns, fences(tables)) };
         let entry = self.alias(entry, Some(alias));
         self.push_entry(entry)
     }
@@ -148,11 +155,8 @@ impl Walk<'_> {
         let function = self.function_name(name, args.len())?;
         let references = self.references.len();
         for argument in args {
-            match argument {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expression))
-                | FunctionArg::Named { arg: FunctionArgExpr::Expr(expression), .. } => self.expression(expression)?,
-                _ => return Err(not_allowed("this form of argument")),
-            }
+            let expression = argument_expression(argument).ok_or_else(|| not_allowed("this form of argument"))?;
+            self.expression(expression)?;
         }
         // A function of one query is read as that query.
         let lateral = self.referenced(references).into_iter().collect();
@@ -192,6 +196,7 @@ pub(in crate::guard) fn plain_entry(
         nullable: false,
         lateral: Vec::new(),
         function_columns: None,
+        shared: None,
         primary_key: Vec::new(),
     }
 }
@@ -203,6 +208,18 @@ fn function_entry(name: String) -> Entry {
 
 pub(in crate::guard) fn fences(tables: Vec<usize>) -> Protection {
     if tables.is_empty() { Protection::None } else { Protection::Fence { tables } }
+}
+
+/// The value that an argument gives, by its place or by its name.
+pub(in crate::guard) fn argument_expression(argument: &FunctionArg) -> Option<&Expr> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expression))
+        | FunctionArg::Named { arg: FunctionArgExpr::Expr(expression), .. }
+        | FunctionArg::ExprNamed { name: Expr::Identifier(_), arg: FunctionArgExpr::Expr(expression), .. } => {
+            Some(expression)
+        }
+        _ => None,
+    }
 }
 
 fn has_merged_columns(join: &TableWithJoins) -> bool {

@@ -86,7 +86,7 @@ impl Walk<'_> {
         }
     }
 
-    fn column_of(&self, level: usize, expression: &Expr) -> Option<(usize, String)> {
+    pub(in crate::guard) fn column_of(&self, level: usize, expression: &Expr) -> Option<(usize, String)> {
         let (relation, column) = match expression {
             Expr::Nested(inner) => return self.column_of(level, inner),
             Expr::Identifier(ident) => (None, ident_value(ident)),

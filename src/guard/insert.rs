@@ -64,7 +64,7 @@ impl Walk<'_> {
             None => Some(Vec::new()),
         };
         self.levels.pop();
-        Ok(QueryShape { total: false, single_row: false, sure: false, columns })
+        Ok(QueryShape { columns, ..QueryShape::default() })
     }
 
     /// The columns to which some row gives a value of the client's own, not DEFAULT.
@@ -230,6 +230,7 @@ impl Walk<'_> {
             nullable: false,
             lateral: Vec::new(),
             function_columns: None,
+            shared: None,
             primary_key: primary_key(rule),
         }
     }

@@ -1,7 +1,7 @@
 //! Queries: WITH, set operations, SELECT, VALUES, and what each tells of itself to the query around it.
 
 use sqlparser::ast::{
-    Cte, CteAsMaterialized, Distinct, Expr, GroupByExpr, LockClause, NamedWindowExpr, Query, Select, SelectItem,
+    Cte, CteAsMaterialized, Distinct, Expr, GroupByExpr, NamedWindowExpr, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, Statement, Value, Values, With,
 };
 
@@ -10,8 +10,7 @@ use crate::guard::from::{not_allowed, renamed};
 use crate::guard::function::{Listed, listed};
 use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
-use crate::guard::ruleset::Lens;
-use crate::guard::scope::{Entry, OutputColumn};
+use crate::guard::scope::OutputColumn;
 use crate::guard::walk::{CteEntry, CteStanding, Outcome, QueryShape, Walk};
 use crate::sql::clauses::{Block, Clauses};
 use crate::sql::{ident_value, token_range};
@@ -42,6 +41,7 @@ impl Walk<'_> {
         };
         let tail = self.tail(query)?;
         self.locks(&query.locks)?;
+        shape.shared = self.shared_in_from();
         if let SetExpr::Select(select) = query.body.as_ref() {
             self.functional_dependency(select, mark)?;
         }
@@ -105,30 +105,6 @@ impl Walk<'_> {
         Ok(CteEntry { name: ident_value(&cte.alias.name), columns, tables, standing: CteStanding::Known })
     }
 
-    /// Rows that all tenants share are not locked by one of them.
-    fn locks(&self, locks: &[LockClause]) -> Outcome<()> {
-        let entries = self.levels.last().map(|level| level.entries.as_slice()).unwrap_or_default();
-        for lock in locks {
-            let named = lock.of.as_ref().map(|name| self.name_parts(name)).transpose()?;
-            let locked = |entry: &&Entry| match (&named, &entry.name) {
-                (Some(parts), Some(name)) => parts.last() == Some(name),
-                _ => true,
-            };
-            let rules =
-                entries.iter().filter(locked).filter_map(|entry| self.ruleset.relation(entry.relation.as_ref()?));
-            if let Some(rule) = rules.into_iter().find(|rule| rule.lens == Lens::Shared && rule.read_only.is_some()) {
-                let name = &rule.relation.name;
-                return Err(Rejection::new(
-                    Code::RelationReadOnly,
-                    format!("rows of \"{name}\" cannot be locked here"),
-                )
-                .detail("They are shared by all tenants.")
-                .hint("Name the relations to be locked: FOR UPDATE OF ..."));
-            }
-        }
-        Ok(())
-    }
-
     pub(in crate::guard) fn set_expression(&mut self, body: &SetExpr) -> Outcome<QueryShape> {
         match body {
             SetExpr::Select(select) => {
@@ -147,7 +123,7 @@ impl Walk<'_> {
                     (Some(left), Some(right)) if left.len() == right.len() => Some(both(left, &right)),
                     _ => None,
                 };
-                Ok(QueryShape { total: false, single_row: false, sure: false, columns })
+                Ok(QueryShape { columns, ..QueryShape::default() })
             }
             SetExpr::Values(values) => self.values(values),
             SetExpr::Insert(Statement::Insert(insert)) => self.insert(insert),
@@ -186,7 +162,7 @@ impl Walk<'_> {
                 total: measures.iter().all(|measure| measure.total),
             }
         });
-        Ok(QueryShape { total: false, single_row: false, sure: false, columns: Some(columns.collect()) })
+        Ok(QueryShape { columns: Some(columns.collect()), ..QueryShape::default() })
     }
 
     /// Reads a SELECT and leaves its level on the stack.
@@ -238,7 +214,8 @@ impl Walk<'_> {
             && matches!(select.projection.as_slice(), [item] if item_expression(item).is_some_and(|item| self.is_aggregate_call(item)));
         let sure =
             select.projection.iter().all(|item| item_expression(item).is_some_and(|item| self.measure(item).total));
-        Ok(QueryShape { total, single_row, sure, columns })
+        let tenant = self.shown_tenant(select, columns.as_deref());
+        Ok(QueryShape { total, single_row, sure, columns, tenant, shared: None })
     }
 
     fn grouping(&mut self, select: &Select, touched: usize) -> Outcome<bool> {

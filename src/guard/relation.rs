@@ -115,6 +115,7 @@ impl<'a> Walk<'a> {
             nullable: false,
             lateral: Vec::new(),
             function_columns: None,
+            shared: None,
             primary_key,
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::catalog::{CATALOG_FORMAT, Catalog, Key, QualifiedName, Reference, Relation, RelationKind, TypeKind};
-use crate::guard::family::compile_families;
+use crate::guard::family::{compile_families, is_table};
 use crate::guard::grade::{Standing, Target, oracle_keys};
 use crate::guard::own_types::OwnTypes;
 use crate::guard::tenant_column::TenantType;
@@ -116,12 +116,7 @@ impl Ruleset {
             relations,
             functions,
             function_names: catalog.functions.iter().map(|function| function.name.clone()).collect(),
-            column_names: catalog
-                .relations
-                .iter()
-                .flat_map(|relation| &relation.columns)
-                .map(|column| column.name.clone())
-                .collect(),
+            column_names: column_names(catalog),
             redefined_operators: redefined.map(|operator| operator.name.clone()).collect(),
             types: catalog
                 .types
@@ -199,7 +194,7 @@ impl Ruleset {
         candidates.find(|candidate| self.listed_function(candidate, arguments))
     }
 
-    /// Of any relation of the catalogue, in reach or not.
+    /// Of any relation or composite type of the catalogue, in reach or not.
     pub(in crate::guard) fn has_column_named(&self, name: &str) -> bool {
         self.column_names.contains(name)
     }
@@ -222,6 +217,12 @@ impl Ruleset {
             self.types.get(&name).map(|kind| (name, *kind))
         })
     }
+}
+
+fn column_names(catalog: &Catalog) -> HashSet<String> {
+    let columns = catalog.relations.iter().flat_map(|relation| &relation.columns).map(|column| &column.name);
+    let attributes = catalog.types.iter().flat_map(|entry| &entry.attributes);
+    columns.chain(attributes).cloned().collect()
 }
 
 /// `None`: the relation does not exist for clients.
@@ -272,10 +273,6 @@ fn compile_relation(
         refused_keys: Vec::new(),
         read_only,
     }))
-}
-
-pub(in crate::guard) fn is_table(relation: &Relation) -> bool {
-    matches!(relation.kind, RelationKind::Table | RelationKind::PartitionedTable)
 }
 
 /// Finds the keys through which a client could learn of other tenants' values, where the policy refuses them.

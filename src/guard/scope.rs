@@ -35,6 +35,8 @@ pub(in crate::guard) struct Entry {
     pub(in crate::guard) lateral: Vec<(usize, usize)>,
     /// Of a function: the names of its columns that its alias says. Its row may be a value that is no record.
     pub(in crate::guard) function_columns: Option<Vec<String>>,
+    /// Of a subquery: a shared table inside that a row lock would reach.
+    pub(in crate::guard) shared: Option<String>,
     /// Columns of the table's primary key, by their visible names; empty where there is none.
     pub(in crate::guard) primary_key: Vec<String>,
 }

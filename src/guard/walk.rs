@@ -11,6 +11,7 @@ use crate::guard::naming::Positioned;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, RelationRule, Ruleset, TenantColumn};
 use crate::guard::scope::{Level, OutputColumn};
+use crate::guard::shown::ShownTenant;
 use crate::guard::tenant_column;
 use crate::sql::{Edits, EmitError, Emitted, TokenKind, Tokens, emit, quote_identifier};
 
@@ -126,6 +127,10 @@ pub(in crate::guard) struct QueryShape {
     /// Its output expressions, aggregates included, can fail on no row.
     pub(in crate::guard) sure: bool,
     pub(in crate::guard) columns: Option<Vec<OutputColumn>>,
+    /// Its only scoped table's tenant column, where it shows it.
+    pub(in crate::guard) tenant: Option<ShownTenant>,
+    /// A table that is shared and not to be written, whose rows a lock from outside would reach.
+    pub(in crate::guard) shared: Option<String>,
 }
 
 impl<'a> Walk<'a> {

@@ -191,6 +191,9 @@ SELECT json_build_object(
         WHERE b.typtype <> 'd') END,
     'labels', coalesce((
         SELECT json_agg(l.enumlabel ORDER BY l.enumsortorder) FROM pg_enum l WHERE l.enumtypid = t.oid), '[]'),
+    'attributes', coalesce((
+        SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
+        WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
     'extension', e.extname)
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace

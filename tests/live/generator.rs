@@ -286,6 +286,23 @@ const TABLES: &[Table] = &[
         columns: &[c("client_id", Text), c("id", Int), c("total", Num)],
         key: &["client_id", "id"],
     },
+    Table {
+        name: "shelves",
+        columns: &[
+            c("client_id", Text),
+            c("id", Int),
+            t("label", Text, Trap::Pattern),
+            t("raw", Text, Trap::Number),
+            c("size", Int),
+            c("price", Int),
+        ],
+        key: &["client_id", "id"],
+    },
+    Table {
+        name: "logs",
+        columns: &[c("client_id", Text), c("id", Int), c("day", Date), t("raw", Text, Trap::Number)],
+        key: &["client_id", "id", "day"],
+    },
 ];
 
 /// Views stand wherever a table can. What they compute fails on the rows of others as soon as it is looked at.
@@ -372,6 +389,16 @@ const VIEWS: &[Table] = &[
     Table {
         name: "latest_events",
         columns: &[c("kind", Text), c("id", Int), c("at", Time), t("payload", Json, Trap::Object)],
+        key: &[],
+    },
+    Table {
+        name: "recent_logs",
+        columns: &[c("client_id", Text), c("id", Int), c("day", Date), c("number", Int)],
+        key: &[],
+    },
+    Table {
+        name: "shelf_sums",
+        columns: &[c("client_id", Text), c("id", Int), t("label", Text, Trap::Pattern), c("logs", Int)],
         key: &[],
     },
     Table { name: "countries_in_use", columns: &[c("code", Text), c("name", Text)], key: &[] },
@@ -1057,11 +1084,9 @@ impl Generator {
         };
         let alias = self.alias("t");
         let mut scope = Scope { single: true, ..Scope::default() };
-        let renamed = if self.random.chance(7) && table.name != "documents" && table.name != "time_entries" {
-            1 + self.random.below(table.columns.len() - 1)
-        } else {
-            0
-        };
+        let is_whole = !["documents", "time_entries", "shelves"].contains(&table.name);
+        let renamed =
+            if self.random.chance(7) && is_whole { 1 + self.random.below(table.columns.len() - 1) } else { 0 };
         let mut names = Vec::new();
         for (n, (column, ty, trap)) in table.columns.iter().enumerate() {
             let column = if n < renamed {
@@ -1717,6 +1742,9 @@ impl Generator {
             ("line_texts", &[("\"Text\"", Text), ("discount", Int)]),
             ("open_numbers", &[("number", Text)]),
             ("red_tags", &[("color", Text), ("weights", Ints)]),
+            ("shelves", &[("raw", Text), ("label", Text)]),
+            ("logs", &[("raw", Text)]),
+            ("recent_logs", &[("day", Date)]),
         ];
         let (table, columns) = *self.random.pick(targets);
         let (target, scope) = self.base_table_named(table);
@@ -1762,6 +1790,9 @@ impl Generator {
             "line_texts",
             "open_numbers",
             "red_tags",
+            "shelves",
+            "logs",
+            "recent_logs",
         ];
         let table = *self.random.pick(&tables);
         let (target, scope) = self.base_table_named(table);

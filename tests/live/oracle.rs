@@ -567,6 +567,8 @@ const WRITABLE: &[(&str, &str)] = &[
     ("ruled", "client_id"),
     ("payroll", "client_id"),
     ("archive.invoices", "client_id"),
+    ("shelves", "client_id"),
+    ("logs", "client_id"),
     // Nobody's: all its rows are those of others.
     ("internal_notes", "NULL::text"),
     ("countries", "NULL::text"),

@@ -258,6 +258,62 @@ async fn what_does_not_fit_a_changed_schema_is_withdrawn_and_nothing_else() {
     assert_eq!(reasons, [None, misfit.clone(), misfit, None]);
 }
 
+/// What a tenant's query of a relation is sent as; or the code of its refusal.
+fn sent(site: &Site, sql: &str) -> String {
+    let snapshot = site.live.load();
+    let (_, identity) = snapshot.logins.login("acme_app").unwrap();
+    let limits = TextLimits::default();
+    let request =
+        Request { identity: &identity, sql, protocol: Protocol::Simple, parameter_types: &[], limits: &limits };
+    match decide(snapshot.ruleset.as_ref().unwrap(), &request) {
+        Decision::Forward(forward) => forward.sql.as_str().to_owned(),
+        Decision::Reject { rejection, .. } => rejection.code.as_str().to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn views_and_partitions_are_those_of_the_schema_as_it_is() {
+    let site = Site::new(postgres());
+    site.postgres
+        .psql(
+            "CREATE TABLE events (tenant_id text NOT NULL, id int, kind text) PARTITION BY LIST (id);
+             CREATE VIEW kinds AS SELECT kind FROM events",
+        )
+        .unwrap();
+    site.live.refresh_catalog().await.unwrap();
+    let tenant = "WHERE tenant_id OPERATOR(pg_catalog.=) 'acme'::pg_catalog.text";
+    let before = sent(&site, "SELECT * FROM kinds");
+    assert!(before.contains("SELECT events.kind FROM") && before.contains(tenant), "{before}");
+    assert_eq!(sent(&site, "SELECT * FROM events_1"), "relation-unknown");
+
+    // Another definition, and nothing else.
+    site.postgres.psql("CREATE OR REPLACE VIEW kinds AS SELECT upper(kind) AS kind FROM events WHERE id > 3").unwrap();
+    assert!(matches!(site.live.refresh_catalog().await.unwrap(), Refresh::Swapped { .. }));
+    let after = sent(&site, "SELECT * FROM kinds");
+    assert!(after.contains("upper (events.kind)") && after.contains("> 3") && after.contains(tenant), "{after}");
+    site.postgres.psql("ALTER VIEW kinds SET (security_barrier)").unwrap();
+    assert!(matches!(site.live.refresh_catalog().await.unwrap(), Refresh::Swapped { .. }));
+    assert!(sent(&site, "SELECT * FROM kinds").contains("AS barrier OFFSET 0"));
+
+    // A partition is a table of its own name, and its trigger one of the parent's.
+    site.postgres
+        .psql(
+            "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+             CREATE TABLE events_1 PARTITION OF events FOR VALUES IN (1);
+             CREATE TRIGGER tell AFTER INSERT ON events_1 FOR EACH ROW EXECUTE FUNCTION tell()",
+        )
+        .unwrap();
+    assert!(matches!(site.live.refresh_catalog().await.unwrap(), Refresh::Swapped { .. }));
+    assert!(sent(&site, "SELECT * FROM events_1").contains(tenant));
+    assert_eq!(sent(&site, "INSERT INTO events (id) VALUES (1)"), "relation-read-only");
+
+    // A child with a tenant column is not shown by a parent that all share.
+    site.postgres.psql("CREATE TABLE countries_of (tenant_id text NOT NULL) INHERITS (countries)").unwrap();
+    assert!(matches!(site.live.refresh_catalog().await.unwrap(), Refresh::Degraded { .. }));
+    assert_eq!(sent(&site, "SELECT * FROM countries"), "relation-unknown");
+    assert!(sent(&site, "SELECT * FROM countries_of").contains(tenant));
+}
+
 #[tokio::test]
 async fn a_policy_that_does_not_fit_at_the_start_is_the_operators_to_mend() {
     let site = Site::new(postgres());

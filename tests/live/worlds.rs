@@ -241,6 +241,7 @@ impl Owner {
         for n in 1..=self.rows {
             self.write_books(script, n);
             self.write_odds(script, n);
+            self.write_shelves(script, n);
         }
         if self.taste == Taste::Sound {
             self.write_specials(script);
@@ -370,6 +371,26 @@ impl Owner {
              INSERT INTO bookings VALUES ('{t}', 1, '[{},{})');",
             self.by("Web a", "(", "*"), self.by("3", "0", "0"), 1 + n % 28, 2024 + n % 2, 1 + n % 28,
             self.by("Title a", "(", "["), n + 100, self.by("Signed", "(", "["), id * 10, id * 10 + 5
+        )
+        .unwrap();
+    }
+
+    fn write_shelves(&self, script: &mut String, n: usize) {
+        let t = self.tenant;
+        let raw = self.by(&n.to_string(), "boom", "1e999999").to_owned();
+        let label = if n == 5 { "NULL".to_owned() } else { format!("'{}{n}'", self.by("Shelf ", "(", "[")) };
+        let statuses = self.by("{open,closed}", "{}", "{NULL}");
+        let prices = self.by("{1,2}", "{0}", "{NULL,0}");
+        let worth = self.by("(12.50,EUR)", "(,)", "(NaN,boom)");
+        let width = self.by("[1,5)", "empty", "(,)");
+        writeln!(
+            script,
+            "INSERT INTO shelves (client_id, id, slot, label, statuses, prices, price, worth, width, open_on, raw)
+                 VALUES ('{t}', {n}, {n}, {label}, '{statuses}', '{prices}', {n}, '{worth}', '{width}', '[2025-01-{:02},)', '{raw}');
+             INSERT INTO logs VALUES ('{t}', {n}, '{}-07-{:02}', '{raw}');",
+            1 + n % 28,
+            2023 + n % 3,
+            1 + n % 28
         )
         .unwrap();
     }

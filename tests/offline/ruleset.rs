@@ -88,14 +88,14 @@ fn a_child_is_its_tenants_by_the_column_of_its_parent() {
         faults("[table.\"public.events_1\"]\nkind = \"shared\"\n", family()),
         [
             "table.\"public.events_1\": is shared, but its parent public.events, which shows its rows, is scoped by tenant",
-            "table.\"public.events_1_a\": is scoped by tenant, but its parent public.events_1, which shows its rows, is shared",
+            "table.\"public.events_1\": is shared, but shows the rows of its child public.events_1_a, which is scoped by tenant",
         ]
     );
     let mut orphan = child("events_1", "events");
     orphan.columns.remove(0);
     assert_eq!(
         faults("", vec![table("events"), orphan]),
-        ["table.\"public.events_1\": has no column \"tenant_id\", by which its parent public.events is scoped"]
+        ["table.\"public.events\": its child public.events_1 has no column \"tenant_id\", by which it is scoped"]
     );
 }
 
@@ -218,4 +218,17 @@ fn many_views_in_one_text_are_too_large() {
     let query = |count: usize| format!("SELECT 1 FROM {}", vec!["v"; count].join(" CROSS JOIN "));
     assert!(decided("", &catalog, &query(2)).starts_with("SELECT 1 FROM (SELECT"));
     assert_eq!(decided("", &catalog, &query(40)), "statement-too-large");
+}
+
+#[test]
+fn a_deep_definition_in_a_deep_statement_is_read_or_refused() {
+    let nested = |depth: usize, inner: &str| format!("{}{inner}{}", "(".repeat(depth), ")".repeat(depth));
+    let deep = format!(" SELECT a.tenant_id,\n    {} AS id\n   FROM public.t a;", nested(50, "'x'::text"));
+    let catalog = catalog(vec![table("t"), view("v", &deep)]);
+    for depth in [0, 10, 20, 30, 40, 45, 60] {
+        let sql = format!("SELECT {} FROM t", nested(depth, "(SELECT max(v.id) FROM v)"));
+        let decided = decided("", &catalog, &sql);
+        let is_sent = decided.contains("'x'::text") && depth < 45;
+        assert!(is_sent || decided == "statement-too-large", "{depth}: {decided}");
+    }
 }

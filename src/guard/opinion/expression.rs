@@ -2,14 +2,15 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AExpr, AExprKind, ColumnDef, ColumnRef, FuncCall, Node, SortBy, SubLink, TypeName, WindowDef,
+    AConst, AExpr, AExprKind, ColumnDef, ColumnRef, FuncCall, Node, SortBy, SubLink, TypeCast, TypeName, WindowDef,
+    a_const,
 };
 
 use crate::catalog::QualifiedName;
 use crate::guard::field::system_column;
 use crate::guard::function::{is_made_by_the_grammar, listed};
 use crate::guard::opinion::{Reader, disagree, parts, text};
-use crate::guard::types::is_known;
+use crate::guard::types::{TEXT_SEARCH, is_known};
 use crate::guard::walk::Outcome;
 
 impl<'t> Reader<'t, '_> {
@@ -74,6 +75,7 @@ impl<'t> Reader<'t, '_> {
                 self.maybe(&subscript.lidx)?;
                 self.maybe(&subscript.uidx)
             }
+            NodeEnum::TypeCast(cast) if is_text_search(cast) => Ok(()),
             NodeEnum::TypeCast(cast) => {
                 self.type_name(cast.type_name.as_ref())?;
                 self.maybe(&cast.arg)
@@ -238,4 +240,21 @@ fn column_reference(column: &ColumnRef) -> Outcome<()> {
 
 fn system_field(name: &str) -> Outcome<()> {
     system_column(name).map_err(|_| disagree("a system column"))
+}
+
+/// `'english'::regconfig`, of PostgreSQL's own.
+fn is_text_search(cast: &TypeCast) -> bool {
+    let TypeCast { arg: Some(value), type_name: Some(type_name), location: _ } = cast else { return false };
+    let TypeName { names, type_oid: _, setof: false, pct_type: false, typmods, typemod: _, array_bounds, location: _ } =
+        type_name
+    else {
+        return false;
+    };
+    let Some(NodeEnum::AConst(AConst { isnull: false, location: _, val: Some(a_const::Val::Sval(config)) })) =
+        value.node.as_ref()
+    else {
+        return false;
+    };
+    let is_config = matches!(parts(names).as_deref(), Some(["regconfig"] | ["pg_catalog", "regconfig"]));
+    is_config && typmods.is_empty() && array_bounds.is_empty() && TEXT_SEARCH.contains(&config.sval.as_str())
 }

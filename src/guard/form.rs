@@ -45,10 +45,14 @@ impl Walk<'_> {
             {
                 Measure::total(self.measure(inner).kind)
             }
-            (UnaryOperator::Minus, _) => match self.call_of(Form::Prefix, "-", &[inner]) {
-                Measure { kind: Kind::Unknown, .. } => Measure::partial(self.measure(inner).kind),
-                known => known,
-            },
+            (UnaryOperator::Minus, _) => {
+                // Once, since it may be as deep as the statement: twice at each level is without end.
+                let measure = self.measure(inner);
+                match self.call(Form::Prefix, "-", &[inner], std::slice::from_ref(&measure)) {
+                    Measure { kind: Kind::Unknown, .. } => Measure::partial(measure.kind),
+                    known => known,
+                }
+            }
             _ => Measure::unknown(),
         }
     }
@@ -94,8 +98,9 @@ impl Walk<'_> {
 
     /// A pattern from a row, or bound later, could nest too deep on another row.
     fn like(&self, name: &str, expression: &Expr, pattern: &Expr, escape: Option<&Expr>) -> Measure {
+        let measures = [self.measure(expression), self.measure(pattern)];
         let harmless = match escape {
-            None => self.call_of(Form::Operator, name, &[expression, pattern]).total,
+            None => self.call(Form::Operator, name, &[expression, pattern], &measures).total,
             Some(escape) if self.string_holds(escape, str::is_empty) => self.string_holds(pattern, is_pattern::<'\0'>),
             Some(escape) if self.string_holds(escape, |escape| escape == "\\") => {
                 self.string_holds(pattern, is_pattern::<'\\'>)
@@ -108,7 +113,7 @@ impl Walk<'_> {
             }
             Some(_) => false,
         };
-        let text = self.measure(expression);
+        let [text, _] = &measures;
         Measure::new(Kind::Boolean, text.total && text.kind == Kind::Text && harmless)
     }
 

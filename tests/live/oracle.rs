@@ -42,8 +42,7 @@ use crate::worlds::load_ruleset;
 /// Differences of one kind to print: a broken guard would fill the terminal.
 const FINDS_OF_A_KIND_MAX: usize = 3;
 
-/// Of generated statements, in percent: soundness by refusing everything is worthless. One in twenty merges computed
-/// columns by USING or NATURAL, on purpose.
+/// Of generated statements, in percent: soundness by refusing everything is worthless.
 const FORWARDED_MIN: u64 = 93;
 
 /// `statement_timeout`: now and then the generator writes a join of everything with everything.

@@ -91,6 +91,7 @@ impl Walk<'_> {
                 }
                 _ => Measure::unknown(),
             },
+            Expr::Function(_) if self.is_query_of_literals(expression) => Measure::total(Kind::Tsquery),
             Expr::Function(function) => self.measure_function(function),
             _ => Measure::unknown(),
         }

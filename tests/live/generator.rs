@@ -6,6 +6,8 @@
 
 use std::fmt::Write as _;
 
+use crate::terms;
+
 /// A statement, and what the comparison has to know of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Generated {
@@ -1231,6 +1233,11 @@ impl Generator {
         let Some(column) = self.column_or_outer(scope) else {
             return "1 = 1".to_owned();
         };
+        if self.random.chance(35)
+            && let Some(term) = self.total_term(&column, scope)
+        {
+            return term;
+        }
         let text = &column.text;
         let operator = *self.random.pick(&["=", "<>", "<", ">", "<=", ">="]);
         if self.random.chance(8) {
@@ -1269,6 +1276,26 @@ impl Generator {
             (_, 3) => format!("{text} IS DISTINCT FROM {constant}"),
             _ => format!("{text} {operator} {constant}"),
         }
+    }
+
+    fn total_term(&mut self, column: &Column, scope: &Scope) -> Option<String> {
+        let terms = match column.ty {
+            Text => terms::TEXT,
+            Int => terms::INT,
+            Num => terms::NUM,
+            Date => terms::DATE,
+            Time => terms::TIME,
+            Texts => terms::TEXTS,
+            Ints => terms::INTS,
+            Json => terms::JSON,
+            Status => terms::STATUS,
+            Bytes => terms::BYTES,
+            Float => terms::FLOAT,
+            Bool => return None,
+        };
+        let term = *self.random.pick(terms);
+        let other = self.column(scope, Some(column.ty)).map_or_else(|| column.text.clone(), |other| other.text);
+        Some(format!("({})", term.replace("{o}", &other).replace("{}", &column.text)))
     }
 
     fn subquery_term(&mut self, scope: &Scope, depth: usize) -> String {

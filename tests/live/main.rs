@@ -26,6 +26,7 @@ mod run;
 mod script;
 mod shared;
 mod sqlsmith;
+mod terms;
 mod throwaway;
 mod totality;
 mod upstream;

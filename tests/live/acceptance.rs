@@ -530,7 +530,7 @@ enum Owner {
     Client,
     /// The owner's of the schema.
     Schema(Reads),
-    /// Of psql's variables, of roles, of another session.
+    /// Of roles, of psql's variables, of the planner's tests.
     Nobody,
 }
 
@@ -563,6 +563,7 @@ fn owner_of(words: &[&str], temporary: &[String]) -> Owner {
         }
         ["refresh" | "do" | "call" | "import", ..] => Owner::Schema(Reads::All),
         ["copy", rest @ ..] if is_of_the_server(rest) => Owner::Schema(Reads::Named),
+        ["set" | "reset", "local", name, ..] | ["set" | "reset", name, ..] if is_of_the_planner(name) => Owner::Nobody,
         ["set" | "reset", "role" | "session", rest @ ..] if rest.first() != Some(&"characteristics") => Owner::Nobody,
         [
             "create" | "drop" | "comment" | "grant" | "revoke" | "analyze" | "vacuum" | "reindex" | "cluster"
@@ -571,6 +572,13 @@ fn owner_of(words: &[&str], temporary: &[String]) -> Owner {
         ] => Owner::Schema(Reads::Nothing),
         _ => Owner::Client,
     }
+}
+
+/// Settings by which PostgreSQL's own tests choose a plan: no application sends them.
+fn is_of_the_planner(name: &str) -> bool {
+    let prefixes = ["enable_", "parallel_", "max_parallel", "min_parallel", "cpu_", "seq_page", "random_page", "geqo"];
+    let names = ["from_collapse_limit", "join_collapse_limit", "plan_cache_mode", "force_parallel_mode", "jit"];
+    prefixes.iter().any(|prefix| name.starts_with(prefix)) || names.contains(&name)
 }
 
 /// COPY from or to a file or program.

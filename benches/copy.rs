@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use partywall::catalog::{CATALOG_FORMAT, Catalog, Column, Relation, RelationKind};
-use partywall::guard::{Decision, Protocol, Request, Ruleset, TextLimits, decide};
+use partywall::guard::{Decision, PrivateRelations, Protocol, Request, Ruleset, TextLimits, decide};
 use partywall::policy::Policy;
 use partywall::session::{Decider, Session, SessionLimits};
 use partywall::tenant::{Identity, LoginName, TenantId, Timestamp};
@@ -25,9 +25,15 @@ struct Guard {
 }
 
 impl Decider for Guard {
-    fn decide(&mut self, sql: &str, protocol: Protocol, parameter_types: &[u32]) -> Arc<Decision> {
+    fn decide(
+        &mut self,
+        sql: &str,
+        protocol: Protocol,
+        parameter_types: &[u32],
+        private: &PrivateRelations,
+    ) -> Arc<Decision> {
         let limits = TextLimits::default();
-        let request = Request { identity: &self.identity, sql, protocol, parameter_types, limits: &limits };
+        let request = Request { identity: &self.identity, sql, protocol, parameter_types, limits: &limits, private };
         Arc::new(decide(&self.ruleset, &request))
     }
 
@@ -153,6 +159,7 @@ fn copy(form: &Form, messages: &[u8]) -> (Duration, usize) {
         bind_bytes_max: 100_000,
         statements_max: 10,
         portals_max: 10,
+        temporary_tables_max: 5,
         pipeline_max: 10,
     };
     let mut guard = guard();

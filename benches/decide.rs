@@ -12,7 +12,7 @@ use partywall::audit::tag::{Encryption, PolicyTag, SessionDescription, SessionTa
 use partywall::audit::writer::{AuditSender, AuditWriter, Origin};
 use partywall::catalog::{CATALOG_FORMAT, Catalog, Column, Key, KeyKind, Relation, RelationKind};
 use partywall::config::{Audit, AuditFile};
-use partywall::guard::{Decision, Protocol, Request, Ruleset, TextLimits, decide};
+use partywall::guard::{Decision, PrivateRelations, Protocol, Request, Ruleset, TextLimits, decide};
 use partywall::policy::Policy;
 use partywall::proxy::{CacheLimits, DecisionCache, Question, Source};
 use partywall::session::effect::{Outcome, SessionEvent, StatementEvent};
@@ -116,7 +116,10 @@ fn identity() -> Arc<Identity> {
 
 fn decided(ruleset: &Ruleset, identity: &Identity, protocol: Protocol, sql: &str) -> Decision {
     let limits = TextLimits::default();
-    let decision = decide(ruleset, &Request { identity, sql, protocol, parameter_types: &[], limits: &limits });
+    let decision = decide(
+        ruleset,
+        &Request { identity, sql, protocol, parameter_types: &[], limits: &limits, private: PrivateRelations::none() },
+    );
     assert!(matches!(decision, Decision::Forward(_)), "{sql}: {decision:?}");
     decision
 }
@@ -132,7 +135,13 @@ fn decisions(criterion: &mut Criterion) {
     let limits = TextLimits::default();
     let mut cache = DecisionCache::new(CacheLimits { entries_max: 4_096, bytes_max: 32 << 20 });
     for (name, protocol, sql) in statements() {
-        let question = Question { identity: &identity, sql: &sql, protocol, parameter_types: &[] };
+        let question = Question {
+            identity: &identity,
+            sql: &sql,
+            protocol,
+            parameter_types: &[],
+            private: PrivateRelations::none(),
+        };
         cache.put(&question, &identity, &Arc::new(decided(&ruleset, &identity, protocol, &sql)));
         group.bench_function(name, |bencher| bencher.iter(|| cache.get(black_box(&question), &limits).unwrap()));
     }
@@ -140,7 +149,13 @@ fn decisions(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("other literals");
     for (name, protocol, sql) in statements() {
         let (known, asked) = (with_literals(&sql, KNOWN), with_literals(&sql, ASKED).replace("thanks", "no"));
-        let question = |sql| Question { identity: &identity, sql, protocol, parameter_types: &[] };
+        let question = |sql| Question {
+            identity: &identity,
+            sql,
+            protocol,
+            parameter_types: &[],
+            private: PrivateRelations::none(),
+        };
         cache.put(&question(&known), &identity, &Arc::new(decided(&ruleset, &identity, protocol, &known)));
         let question = question(&asked);
         group.bench_function(name, |bencher| {

@@ -14,6 +14,7 @@ use crate::cli::files;
 use crate::guard::Code;
 use crate::guard::Decision;
 use crate::guard::Facts;
+use crate::guard::PrivateRelations;
 use crate::guard::Protocol;
 use crate::guard::Rejection;
 use crate::guard::Request;
@@ -175,7 +176,14 @@ impl Explainer {
         let limits = TextLimits::default();
         decide(
             &self.ruleset,
-            &Request { identity: &self.identity, sql, protocol, parameter_types: &[], limits: &limits },
+            &Request {
+                identity: &self.identity,
+                sql,
+                protocol,
+                parameter_types: &[],
+                limits: &limits,
+                private: PrivateRelations::none(),
+            },
         )
     }
 

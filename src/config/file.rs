@@ -222,6 +222,10 @@ impl Reader<'_> {
             nesting_max: count(raw.nesting_max, default.nesting_max),
             statements_per_session_max: count(raw.statements_per_session_max, default.statements_per_session_max),
             portals_per_session_max: count(raw.portals_per_session_max, default.portals_per_session_max),
+            temporary_tables_per_session_max: count(
+                raw.temporary_tables_per_session_max,
+                default.temporary_tables_per_session_max,
+            ),
             pipeline_max: count(raw.pipeline_max, default.pipeline_max),
             authentication_timeout: duration(
                 "authentication_timeout",

@@ -114,6 +114,7 @@ pub struct Limits {
     pub statements_per_session_max: usize,
     /// Portals of one session.
     pub portals_per_session_max: usize,
+    pub temporary_tables_per_session_max: usize,
     /// Requests of one session that the upstream has not answered yet.
     pub pipeline_max: usize,
     /// From accept to the end of authentication.
@@ -136,6 +137,7 @@ impl Default for Limits {
             nesting_max: 50,
             statements_per_session_max: 1_000,
             portals_per_session_max: 1_000,
+            temporary_tables_per_session_max: 100,
             pipeline_max: 10_000,
             authentication_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(30),

@@ -153,6 +153,9 @@ pub(super) struct RawLimits {
     /// Portals of one session. Default: 1000.
     #[schemars(range(min = 1))]
     pub(super) portals_per_session_max: Option<u32>,
+    /// Temporary tables of one session. Default: 100.
+    #[schemars(range(min = 1))]
+    pub(super) temporary_tables_per_session_max: Option<u32>,
     /// Requests of one session that the upstream has not answered yet. Default: 10000.
     #[schemars(range(min = 1))]
     pub(super) pipeline_max: Option<u32>,

@@ -8,6 +8,7 @@ use crate::guard::copy_form::{check_options, copy_form};
 use crate::guard::decision::{Access, CopyIn, CopyTenant, LensKind, StatementClass, TenantSource};
 use crate::guard::from::not_allowed;
 use crate::guard::insert::lens_kind;
+use crate::guard::private;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::relation::undeclared;
 use crate::guard::ruleset::{Lens, RelationRule};
@@ -62,7 +63,11 @@ impl<'a> Walk<'a> {
         let parts: Option<Vec<String>> = name.clone().step_by(2).map(|token| self.tokens.identifier(token)).collect();
         let parts = parts.unwrap_or_default();
         let rule = match parts.as_slice() {
-            [relation] => self.ruleset.relation_on_path(relation).filter(|_| !relation.starts_with("pg_")),
+            [relation] => self
+                .private
+                .get(relation)
+                .or_else(|| self.ruleset.relation_on_path(relation).filter(|_| !relation.starts_with("pg_"))),
+            [schema, relation] if schema == private::SCHEMA => self.private.get(relation),
             [schema, relation] => self.ruleset.relation(&crate::catalog::QualifiedName::new(schema, relation)),
             _ => None,
         };
@@ -80,6 +85,11 @@ impl<'a> Walk<'a> {
         // Without ONLY: COPY of a table leaves its children out.
         let text = match &rule.lens {
             Lens::Undeclared(kind) => return Err(undeclared(kind, &rule.relation.name)),
+            Lens::Private => {
+                self.record(rule, LensKind::Private, Access::Read);
+                self.replace(name, source);
+                return Ok(());
+            }
             _ if rule.relation.kind != RelationKind::Table => return Err(not_a_table(rule)),
             Lens::View(_) => return Err(not_a_table(rule)),
             Lens::Shared => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::catalog::QualifiedName;
 use crate::guard::naming::{Naming, Positioned};
+use crate::guard::private::TemporaryEffect;
 use crate::guard::rejection::Rejection;
 use crate::guard::template::Template;
 use crate::policy::SensitiveClass;
@@ -159,6 +160,7 @@ pub struct StatementFacts {
     pub class: StatementClass,
     pub objects: Vec<ObjectAccess>,
     pub naming: Naming,
+    pub temporary: TemporaryEffect,
     /// The cursor whose row it changes.
     pub positioned: Option<Positioned>,
     /// A view is read whose rows come past the lenses: no row of such a cursor may be changed through it.
@@ -224,6 +226,8 @@ impl Access {
 pub enum LensKind {
     Scoped,
     Shared,
+    /// The session's own.
+    Private,
     View,
     Catalog,
 }
@@ -233,6 +237,7 @@ impl LensKind {
         match self {
             Self::Scoped => "scoped",
             Self::Shared => "shared",
+            Self::Private => "private",
             Self::View => "view",
             Self::Catalog => "catalog",
         }

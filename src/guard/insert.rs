@@ -105,6 +105,8 @@ impl Walk<'_> {
             for column in &insert.columns {
                 supplied.names.push(self.column_or_part(rule, column)?);
             }
+        } else if rule.lens == Lens::Private {
+            return Ok(supplied);
         } else {
             let width = self.width(source).ok_or_else(|| {
                 not_allowed("INSERT without a column list from this query").hint("Name the columns after the table.")
@@ -177,7 +179,7 @@ impl Walk<'_> {
                     .hint("Write to the table behind it.")
                     .at(self.position(tokens.start)))
             }
-            Lens::Scoped(_) | Lens::Shared | Lens::Undeclared(_) => self.writable(rule, tokens),
+            Lens::Scoped(_) | Lens::Shared | Lens::Private | Lens::Undeclared(_) => self.writable(rule, tokens),
         }
     }
 
@@ -225,7 +227,7 @@ impl Walk<'_> {
             unaliased: (name == rule.relation.name).then(|| relation.clone()),
             name: Some(name),
             relation: Some(relation),
-            columns: Some(table_columns(rule, self.ruleset)),
+            columns: table_columns(rule, self.ruleset),
             protection,
             nullable: false,
             lateral: Vec::new(),
@@ -240,6 +242,7 @@ pub(in crate::guard) fn lens_kind(rule: &RelationRule) -> LensKind {
     match rule.lens {
         Lens::Scoped(_) => LensKind::Scoped,
         Lens::Shared => LensKind::Shared,
+        Lens::Private => LensKind::Private,
         Lens::View(_) | Lens::Undeclared(_) => LensKind::View,
     }
 }

@@ -36,6 +36,7 @@ mod naming;
 mod opinion;
 mod own_types;
 mod prepared;
+mod private;
 mod query;
 mod rejection;
 mod relation;
@@ -48,6 +49,7 @@ mod shown;
 mod statement;
 mod tail;
 mod template;
+mod temporary;
 mod tenant_column;
 mod total;
 mod types;
@@ -63,6 +65,7 @@ pub use decision::{
 };
 pub use grade::{Grade, Standing, Surveyed, Target, grade, survey};
 pub use naming::{Argument, Hold, Naming, Positioned};
+pub use private::{PrivateRelations, TemporaryEffect};
 pub use rejection::{Code, Rejection};
 pub use render::{render_json, render_text};
 pub use ruleset::{Diagnostic, Ruleset};
@@ -83,6 +86,8 @@ pub struct Request<'a> {
     /// The parameter types that a Parse message declares, as OIDs; 0 or absent: left to the server.
     pub parameter_types: &'a [u32],
     pub limits: &'a TextLimits,
+    /// The session's temporary tables.
+    pub private: &'a PrivateRelations,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,6 +7,7 @@ use sqlparser::ast::{ObjectName, TableAlias};
 use crate::catalog::{KeyKind, QualifiedName};
 use crate::guard::decision::{Access, LensKind};
 use crate::guard::from::{fences, not_allowed, plain_entry};
+use crate::guard::private;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, RelationRule};
 use crate::guard::scope::{Entry, Protection};
@@ -76,7 +77,7 @@ impl<'a> Walk<'a> {
     fn table(&mut self, rule: &RelationRule, tokens: Range<usize>, alias: Option<String>) -> Outcome<Entry> {
         let relation = rule.relation.qualified_name();
         let name = rule.relation.name.clone();
-        let columns = Some(table_columns(rule, self.ruleset));
+        let columns = table_columns(rule, self.ruleset);
         let primary_key = primary_key(rule);
         let (only, tokens) = self.inheritance(tokens)?;
         let protection = match &rule.lens {
@@ -87,6 +88,11 @@ impl<'a> Walk<'a> {
                 self.record(rule, LensKind::Shared, Access::Read);
                 let only = if only == Inheritance::Only { "ONLY " } else { "" };
                 self.replace(tokens, format!("{only}{}", quote_name(&relation)));
+                Protection::None
+            }
+            Lens::Private => {
+                self.record(rule, LensKind::Private, Access::Read);
+                self.replace(tokens, quote_name(&relation));
                 Protection::None
             }
             Lens::View(view) => {
@@ -165,6 +171,9 @@ impl<'a> Walk<'a> {
                 if let (Some(cte), NameUse::Read) = (cte, name_use) {
                     return Ok(Named::Cte(cte));
                 }
+                if let (Some(own), Origin::Client) = (self.private.get(only), self.origin) {
+                    return Ok(Named::Table(own));
+                }
                 if only.starts_with("pg_") || self.origin == Origin::Definition {
                     return catalog_relation(only).ok_or_else(|| unknown(only).at(position));
                 }
@@ -176,7 +185,10 @@ impl<'a> Walk<'a> {
                 if schema == "pg_catalog" && name_use == NameUse::Read {
                     return catalog_relation(relation).ok_or_else(|| unknown(&qualified.to_string()).at(position));
                 }
-                let rule = self.ruleset.relation(&qualified);
+                let rule = match schema.as_str() {
+                    private::SCHEMA => self.private.get(relation),
+                    _ => self.ruleset.relation(&qualified),
+                };
                 rule.map(Named::Table).ok_or_else(|| unknown(&qualified.to_string()).at(position))
             }
             _ => Err(not_allowed("a relation's name with a database").at(position)),

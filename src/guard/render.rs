@@ -171,6 +171,7 @@ mod tests {
             naming: Naming::Nothing,
             positioned: None,
             reads_views: false,
+            temporary: TemporaryEffect::None,
         };
         Decision::Forward(Forward {
             sql: GuardedSql::new("UPDATE …".to_owned(), Vec::new()),

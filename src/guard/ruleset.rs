@@ -64,6 +64,8 @@ pub(in crate::guard) struct RelationRule {
 pub(in crate::guard) enum Lens {
     Scoped(TenantColumn),
     Shared,
+    /// A temporary table of the session's own.
+    Private,
     /// Its definition stands in for it.
     View(View),
     /// A view, foreign table, … that nobody declared: exists, but there is no way through it.
@@ -166,7 +168,7 @@ impl Ruleset {
         match &self.relations.get(name)?.lens {
             Lens::View(view) => Some(Standing::Expanded { read_only: view.target.as_ref().err().cloned() }),
             Lens::Undeclared(_) => Some(Standing::Undeclared { reason: self.refused_views.get(name).cloned() }),
-            Lens::Scoped(_) | Lens::Shared => None,
+            Lens::Scoped(_) | Lens::Shared | Lens::Private => None,
         }
     }
 
@@ -209,6 +211,11 @@ impl Ruleset {
 
     pub(in crate::guard) fn type_kind(&self, name: &QualifiedName) -> Option<TypeKind> {
         self.types.get(name).copied()
+    }
+
+    /// In any schema.
+    pub(in crate::guard) fn has_type_named(&self, name: &str) -> bool {
+        self.types.keys().any(|own| own.name == name)
     }
 
     pub(in crate::guard) fn type_on_path(&self, name: &str) -> Option<(QualifiedName, TypeKind)> {
@@ -283,7 +290,7 @@ fn refuse_key_oracles(policy: &Policy, relations: &mut HashMap<QualifiedName, Re
     {
         Some(Lens::Scoped(column)) => Target::Scoped(&column.name),
         Some(Lens::Shared) => Target::Shared,
-        Some(Lens::View(_) | Lens::Undeclared(_)) | None => Target::Unreachable,
+        Some(Lens::Private | Lens::View(_) | Lens::Undeclared(_)) | None => Target::Unreachable,
     };
     let refuses =
         |name: &QualifiedName| policy.tables.get(name).is_some_and(|rule| rule.key_oracles == KeyOracles::Refuse);

@@ -13,11 +13,11 @@ use crate::guard::ruleset::Ruleset;
 use crate::guard::template::template;
 use crate::guard::verify::verify;
 use crate::guard::walk::{Outcome, Walk};
-use crate::guard::{Protocol, Request, setting};
+use crate::guard::{Protocol, Request, private, setting};
 use crate::sql::clauses::ConflictTokens;
 use crate::sql::{
-    Body, CopyDirection, Emitted, ReadError, ReadErrorKind, Script, Statement, TokenKind, Tokens, normalize,
-    with_script,
+    Body, CopyDirection, CreateTemporary, Emitted, ReadError, ReadErrorKind, Script, Statement, TableSource,
+    TemporaryStatement, TokenKind, Tokens, normalize, with_script,
 };
 
 /// Decides one text of SQL for one identity.
@@ -57,7 +57,8 @@ impl Round {
 
 fn decide_script(ruleset: &Ruleset, request: &Request<'_>, script: &Script<'_>) -> Round {
     let mut facts = Facts { statements: Vec::new(), normalized: normalize(&script.tokens) };
-    let mut walk = Walk::new(ruleset, request, &script.tokens);
+    let private = private::rules(request.private, script);
+    let mut walk = Walk::new(ruleset, request, &script.tokens, &private);
     let outcome = several(request, script)
         .and_then(|()| parameter_types(request))
         .and_then(|()| operators(ruleset, script))
@@ -175,6 +176,7 @@ fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Ou
             class,
             objects: std::mem::take(&mut walk.objects).into_values().collect(),
             naming,
+            temporary: std::mem::take(&mut walk.temporary_effect),
             positioned: walk.positioned.take(),
             reads_views: walk.reads_views,
         });
@@ -226,19 +228,22 @@ fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<Found> {
             naming = named;
             class
         }
+        Body::Temporary(statement, words) => walk.temporary(statement, words)?,
         Body::Tree(tree) => {
             walk.tree(tree)?;
             if walk.writes { StatementClass::Write } else { StatementClass::Read }
         }
         Body::Other(words) => {
-            return Err(Rejection::new(Code::StatementNotAllowed, format!("{words} is not allowed"))
-                .detail(
-                    "Only queries, changes of rows, COPY, transactions and harmless settings pass through Partywall.",
-                )
-                .hint(instead(words)));
+            return Err(other_refused(words));
         }
     };
     Ok(Found { class, naming, copy_in: CopyIn::Unchanged })
+}
+
+pub(in crate::guard) fn other_refused(words: &str) -> Rejection {
+    Rejection::new(Code::StatementNotAllowed, format!("{words} is not allowed"))
+        .detail("Only queries, changes of rows, COPY, transactions and harmless settings pass through Partywall.")
+        .hint(instead(words))
 }
 
 /// What to do instead of a statement that is not let through.
@@ -272,7 +277,7 @@ fn refused_class(statement: &Statement) -> StatementClass {
         Body::Empty => StatementClass::Empty,
         Body::Copy(copy) if copy.direction == CopyDirection::FromStdin => StatementClass::CopyIn,
         Body::Copy(_) => StatementClass::CopyOut,
-        Body::Session(_) | Body::Prepare(_) | Body::Other(_) => StatementClass::Setting,
+        Body::Session(_) | Body::Prepare(_) | Body::Temporary(..) | Body::Other(_) => StatementClass::Setting,
         Body::Execute(_) | Body::Declare(_) | Body::Explain(_) => StatementClass::Read,
         Body::Tree(tree) => match tree.as_ref() {
             Tree::Query(_) => StatementClass::Read,
@@ -299,6 +304,14 @@ fn command(statement: &Statement) -> &'static str {
         Body::Execute(_) => "EXECUTE",
         Body::Declare(_) => "DECLARE CURSOR",
         Body::Explain(_) => "EXPLAIN",
+        Body::Temporary(statement, _) => match statement.as_ref() {
+            TemporaryStatement::Create(CreateTemporary { source: TableSource::Query(_), .. }) => "SELECT",
+            TemporaryStatement::Create(_) => "CREATE TABLE",
+            TemporaryStatement::Drop { .. } => "DROP TABLE",
+            TemporaryStatement::Truncate { .. } => "TRUNCATE TABLE",
+            TemporaryStatement::CreateIndex { .. } => "CREATE INDEX",
+            TemporaryStatement::Analyze { .. } => "ANALYZE",
+        },
         Body::Other(_) => "OTHER",
     }
 }
@@ -338,6 +351,7 @@ fn second_opinion(walk: &Walk<'_>, facts: &Facts, copy_in: &CopyIn, sql: &Guarde
     use crate::guard::opinion::{Meant, agree};
     let meant = Meant {
         ruleset: walk.ruleset,
+        private: walk.private,
         tenant: walk.request.identity.tenant.as_ref(),
         statements: &facts.statements,
         mentions: &walk.mentions,

@@ -105,6 +105,11 @@ pub(in crate::guard) const TEXT_SEARCH: &[&str] = &[
     "yiddish",
 ];
 
+/// A type that a text may name without its schema.
+pub(in crate::guard) fn is_type(ruleset: &Ruleset, name: &str) -> bool {
+    is_built_in(name) || name == "regconfig" || ruleset.has_type_named(name)
+}
+
 impl Walk<'_> {
     /// The type of a cast, which may be more where what is cast is known.
     pub(in crate::guard) fn cast_type(&self, inner: &Expr, data_type: &DataType) -> Outcome<()> {

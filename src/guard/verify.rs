@@ -3,7 +3,7 @@
 //! It knows nothing of how the text was made. What it cannot account for is refused.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Insert, LimitClause, Merge,
@@ -13,6 +13,7 @@ use sqlparser::ast::{
 
 use crate::catalog::QualifiedName;
 use crate::guard::decision::{CopyIn, GuardedSql};
+use crate::guard::private;
 use crate::guard::query::item_expression;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, Ruleset, TenantColumn};
@@ -20,7 +21,8 @@ use crate::guard::verify_copy::verify_copy;
 use crate::guard::view::View;
 use crate::guard::walk::Outcome;
 use crate::sql::{
-    Body, ExecuteStatement, Explained, ReadErrorKind, TextLimits, Tokens, current_of, ident_value, with_script,
+    Body, ExecuteStatement, Explained, ReadErrorKind, TableSource, TemporaryStatement, TextLimits, Tokens, current_of,
+    ident_value, with_script,
 };
 use crate::tenant::TenantId;
 
@@ -46,6 +48,7 @@ pub(in crate::guard) fn verify(
                 Explained::Declare(declare) => verify_tree(ruleset, tenant, &script.tokens, &declare.tree),
                 Explained::Execute(execute) => verify_execute(ruleset, tenant, &script.tokens, execute),
             },
+            Body::Temporary(statement, _) => verify_temporary(ruleset, tenant, &script.tokens, statement),
             Body::Empty | Body::Session(_) => Ok(()),
             Body::Other(_) => Err(disagree("a statement of another kind")),
         }),
@@ -64,6 +67,32 @@ fn verify_execute(
     execute: &ExecuteStatement,
 ) -> Outcome<()> {
     execute.arguments.iter().try_for_each(|tree| verify_tree(ruleset, tenant, tokens, tree))
+}
+
+/// Every name is one of the session's own schema; a query is one like any other.
+fn verify_temporary(
+    ruleset: &Ruleset,
+    tenant: Option<&TenantId>,
+    tokens: &Tokens<'_>,
+    statement: &TemporaryStatement,
+) -> Outcome<()> {
+    let names = match statement {
+        TemporaryStatement::Create(create) => {
+            if let TableSource::Query(tree) = &create.source {
+                verify_tree(ruleset, tenant, tokens, tree)?;
+            }
+            std::slice::from_ref(&create.name)
+        }
+        TemporaryStatement::Drop { names, .. } | TemporaryStatement::Truncate { names } => names,
+        TemporaryStatement::CreateIndex { table: name, .. } | TemporaryStatement::Analyze { name } => {
+            std::slice::from_ref(name)
+        }
+    };
+    if names.iter().all(|name| is_private(tokens, name)) { Ok(()) } else { Err(disagree("a table of another schema")) }
+}
+
+pub(in crate::guard) fn is_private(tokens: &Tokens<'_>, name: &Range<usize>) -> bool {
+    name.len() == 3 && tokens.identifier(name.start).as_deref() == Some(private::SCHEMA)
 }
 
 pub(in crate::guard) fn verify_tree(
@@ -124,12 +153,13 @@ impl Visitor for Check<'_> {
         let parts: Vec<String> = name.0.iter().filter_map(|part| part.as_ident()).map(ident_value).collect();
         match parts.as_slice() {
             [only] if self.names.contains(only) => ControlFlow::Continue(()),
-            [schema, _] if schema == "pg_catalog" => ControlFlow::Continue(()),
+            // What is in the session's own schema, the session has put there.
+            [schema, _] if schema == "pg_catalog" || schema == private::SCHEMA => ControlFlow::Continue(()),
             [schema, relation] => {
                 match self.ruleset.relation(&QualifiedName::new(schema, relation)).map(|rule| &rule.lens) {
                     // A view only as the target of a write, which is accounted for.
                     Some(Lens::Scoped(_) | Lens::View(View { target: Ok(_), .. })) => self.reached += 1,
-                    Some(Lens::Shared) => {}
+                    Some(Lens::Shared | Lens::Private) => {}
                     Some(Lens::View(_) | Lens::Undeclared(_)) | None => {
                         return self.fail("a relation that is not in reach");
                     }
@@ -186,7 +216,7 @@ impl Check<'_> {
         let [schema, relation] = parts.as_slice() else { return None };
         match &self.ruleset.relation(&QualifiedName::new(schema, relation))?.lens {
             Lens::Scoped(column) => Some(column),
-            Lens::Shared | Lens::View(_) | Lens::Undeclared(_) => None,
+            Lens::Shared | Lens::Private | Lens::View(_) | Lens::Undeclared(_) => None,
         }
     }
 

@@ -5,6 +5,7 @@ use sqlparser::ast::{Expr, GroupByExpr, Query, Select, SetExpr, Statement as Tre
 use crate::catalog::{Key, KeyKind, QualifiedName, RelationKind};
 use crate::guard::decision::LensKind;
 use crate::guard::kind::Kind;
+use crate::guard::private::{self, PrivateRelations};
 use crate::guard::query::item_expression;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, RelationRule, Ruleset, TenantColumn};
@@ -89,6 +90,7 @@ fn read_definition(ruleset: &Ruleset, rule: &RelationRule) -> Outcome<View> {
         protocol: Protocol::Simple,
         parameter_types: &[],
         limits: &limits,
+        private: PrivateRelations::none(),
     };
     with_script(definition, &limits, |read| match read {
         Ok(script) => read_script(ruleset, &request, rule, script),
@@ -101,7 +103,8 @@ fn read_script(ruleset: &Ruleset, request: &Request<'_>, rule: &RelationRule, sc
     let Body::Tree(tree) = &statement.body else { return Err(not_one_query()) };
     let Tree::Query(query) = tree.as_ref() else { return Err(not_one_query()) };
     operators(ruleset, script)?;
-    let mut walk = Walk::new(ruleset, request, &script.tokens);
+    let private = private::rules(request.private, script);
+    let mut walk = Walk::new(ruleset, request, &script.tokens, &private);
     walk.origin = Origin::Definition;
     let shape = walk.query(query)?;
     let columns = columns(rule, shape.columns.as_deref())?;
@@ -173,7 +176,7 @@ fn target(
             (&inner.tenant_column, inner.table.clone(), shown().map(through).collect())
         }
         Lens::View(View { target: Err(why), .. }) => return Err(format!("view {name} cannot be written: {why}")),
-        Lens::Shared | Lens::Undeclared(_) => return no("its table is not scoped by tenant"),
+        Lens::Shared | Lens::Private | Lens::Undeclared(_) => return no("its table is not scoped by tenant"),
     };
     if let Some(why) = &base.read_only {
         return Err(format!("its table {} cannot be written: {why}", base.relation.name));
@@ -236,7 +239,7 @@ impl RelationRule {
         match &self.lens {
             Lens::Scoped(column) => Some(column),
             Lens::View(View { target: Ok(target), .. }) => Some(&target.tenant_column),
-            Lens::View(View { target: Err(_), .. }) | Lens::Shared | Lens::Undeclared(_) => None,
+            Lens::View(View { target: Err(_), .. }) | Lens::Shared | Lens::Private | Lens::Undeclared(_) => None,
         }
     }
 

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
-use crate::catalog::{QualifiedName, RelationKind};
+use crate::catalog::{Column, QualifiedName, RelationKind};
 use crate::guard::Request;
 use crate::guard::decision::{Access, LensKind, ObjectAccess, ParameterCheck, TenantValue};
 use crate::guard::kind::Kind;
 use crate::guard::naming::Positioned;
+use crate::guard::private::TemporaryEffect;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, RelationRule, Ruleset, TenantColumn};
 use crate::guard::scope::{Level, OutputColumn};
@@ -22,6 +23,10 @@ pub(in crate::guard) struct Walk<'a> {
     pub(in crate::guard) ruleset: &'a Ruleset,
     pub(in crate::guard) request: &'a Request<'a>,
     pub(in crate::guard) tokens: &'a Tokens<'a>,
+    /// The session's temporary tables.
+    pub(in crate::guard) private: &'a BTreeMap<String, RelationRule>,
+    /// What the statement that is read does to them.
+    pub(in crate::guard) temporary_effect: TemporaryEffect,
     pub(in crate::guard) origin: Origin,
     pub(in crate::guard) levels: Vec<Level>,
     pub(in crate::guard) ctes: Vec<CteEntry>,
@@ -134,11 +139,18 @@ pub(in crate::guard) struct QueryShape {
 }
 
 impl<'a> Walk<'a> {
-    pub(in crate::guard) fn new(ruleset: &'a Ruleset, request: &'a Request<'a>, tokens: &'a Tokens<'a>) -> Self {
+    pub(in crate::guard) fn new(
+        ruleset: &'a Ruleset,
+        request: &'a Request<'a>,
+        tokens: &'a Tokens<'a>,
+        private: &'a BTreeMap<String, RelationRule>,
+    ) -> Self {
         Self {
             ruleset,
             request,
             tokens,
+            private,
+            temporary_effect: TemporaryEffect::None,
             origin: Origin::Client,
             levels: Vec::new(),
             ctes: Vec::new(),
@@ -309,16 +321,19 @@ pub(in crate::guard) fn quote_name(name: &QualifiedName) -> String {
 }
 
 /// The columns of a table, as a FROM clause shows them.
-pub(in crate::guard) fn table_columns(rule: &RelationRule, ruleset: &Ruleset) -> Vec<OutputColumn> {
-    if let Lens::View(view) = &rule.lens {
-        return view.columns.clone();
+pub(in crate::guard) fn table_columns(rule: &RelationRule, ruleset: &Ruleset) -> Option<Vec<OutputColumn>> {
+    match &rule.lens {
+        Lens::View(view) => return Some(view.columns.clone()),
+        // What it is made of is the client's affair.
+        Lens::Private => return None,
+        Lens::Scoped(_) | Lens::Shared | Lens::Undeclared(_) => {}
     }
     let columns = rule.relation.columns.iter();
     // A view that is declared as scoped may compute its columns, for any row that a condition meets.
     let total = rule.relation.kind != RelationKind::View;
-    columns
-        .map(|column| OutputColumn { name: column.name.clone(), kind: Kind::of_column(column, ruleset), total })
-        .collect()
+    let shown =
+        |column: &Column| OutputColumn { name: column.name.clone(), kind: Kind::of_column(column, ruleset), total };
+    Some(columns.map(shown).collect())
 }
 
 /// COLLATE is not in the tree, and an operator before ANY or ALL may be another there: both can make a comparison fail.

@@ -23,7 +23,7 @@ const OUTCOMES: [&str; 4] = ["allow", "deny", "error", "unknown"];
 const RELOAD_RESULTS: [&str; 2] = ["ok", "failed"];
 const AUTH_FAILURES: [&str; 8] =
     ["auth_failed", "tls_required", "protocol", "parameter", "too_large", "unsupported", "database", "timeout"];
-const LIMITS: [&str; 11] = [
+const LIMITS: [&str; 12] = [
     "clients_max",
     "startup_bytes_max",
     "statement_bytes_max",
@@ -32,6 +32,7 @@ const LIMITS: [&str; 11] = [
     "nesting_max",
     "statements_per_session_max",
     "portals_per_session_max",
+    "temporary_tables_per_session_max",
     "pipeline_max",
     "authentication_timeout",
     "drain_timeout",

@@ -4,7 +4,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use crate::guard::{Decision, Protocol, Template, TextLimits};
+use crate::guard::{Decision, PrivateRelations, Protocol, Template, TextLimits};
 use crate::proxy::generations::{CacheLimits, Generations, Weighed};
 use crate::sql::{Shape, lex};
 use crate::tenant::Identity;
@@ -16,6 +16,7 @@ pub struct Question<'a> {
     pub sql: &'a str,
     pub protocol: Protocol,
     pub parameter_types: &'a [u32],
+    pub private: &'a PrivateRelations,
 }
 
 /// Where an answer came from.
@@ -60,6 +61,7 @@ struct Key {
     identity: Arc<Identity>,
     protocol: Protocol,
     parameter_types: Box<[u32]>,
+    private: PrivateRelations,
 }
 
 impl Key {
@@ -68,12 +70,14 @@ impl Key {
             identity: Arc::clone(identity),
             protocol: question.protocol,
             parameter_types: question.parameter_types.into(),
+            private: question.private.clone(),
         }
     }
 
     fn is_of(&self, question: &Question<'_>) -> bool {
         self.protocol == question.protocol
             && *self.parameter_types == *question.parameter_types
+            && self.private == *question.private
             && *self.identity == *question.identity
     }
 }
@@ -170,7 +174,7 @@ impl DecisionCache {
     }
 
     fn template_hash(&self, question: &Question<'_>, shape: &Shape) -> u64 {
-        self.hasher.hash_one((question.identity, question.protocol, question.parameter_types, shape))
+        self.hasher.hash_one((question.identity, question.protocol, question.parameter_types, question.private, shape))
     }
 }
 
@@ -189,7 +193,7 @@ mod tests {
     }
 
     fn question<'a>(identity: &'a Identity, sql: &'a str) -> Question<'a> {
-        Question { identity, sql, protocol: Protocol::Simple, parameter_types: &[] }
+        Question { identity, sql, protocol: Protocol::Simple, parameter_types: &[], private: PrivateRelations::none() }
     }
 
     fn refusal(message: &str) -> Arc<Decision> {

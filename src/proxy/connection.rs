@@ -217,6 +217,7 @@ fn session_limits(limits: &Limits) -> SessionLimits {
         bind_bytes_max: limits.bind_bytes_max,
         statements_max: limits.statements_per_session_max,
         portals_max: limits.portals_per_session_max,
+        temporary_tables_max: limits.temporary_tables_per_session_max,
         pipeline_max: limits.pipeline_max,
     }
 }

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::guard::{self, Code, Decision, Facts, Protocol, Rejection, Request, TextLimits};
+use crate::guard::{self, Code, Decision, Facts, PrivateRelations, Protocol, Rejection, Request, TextLimits};
 use crate::metrics::Metrics;
 use crate::proxy::cache::{DecisionCache, Question, Source};
 use crate::proxy::clock::Stopwatch;
@@ -20,10 +20,16 @@ pub(crate) struct CachedDecider<'a> {
 }
 
 impl Decider for CachedDecider<'_> {
-    fn decide(&mut self, sql: &str, protocol: Protocol, parameter_types: &[u32]) -> Arc<Decision> {
+    fn decide(
+        &mut self,
+        sql: &str,
+        protocol: Protocol,
+        parameter_types: &[u32],
+        private: &PrivateRelations,
+    ) -> Arc<Decision> {
         let before = self.cache.entries();
         self.cache.set_version(self.snapshot.version);
-        let question = Question { identity: self.identity, sql, protocol, parameter_types };
+        let question = Question { identity: self.identity, sql, protocol, parameter_types, private };
         let limits = self.limits();
         let decision = match self.cache.get(&question, &limits) {
             Some((decision, source)) => {
@@ -74,6 +80,7 @@ impl CachedDecider<'_> {
             protocol: question.protocol,
             parameter_types: question.parameter_types,
             limits,
+            private: question.private,
         };
         let decision = or_refused(|| guard::decide(ruleset, &request));
         report(question.identity, &decision);

@@ -192,7 +192,7 @@ impl Client<'_> {
                 return Ok(Step::Next);
             }
         };
-        let decision = self.decider.decide(sql, Protocol::Simple, &[]);
+        let decision = self.decider.decide(sql, Protocol::Simple, &[], self.session.temporary.names());
         let subject = self.subject(Arc::clone(&decision), sql.len());
         match &*decision {
             Decision::Reject { rejection, .. } => self.refuse_query(header, pass, subject, report_of(rejection)),
@@ -207,6 +207,10 @@ impl Client<'_> {
                         return Ok(Step::Next);
                     }
                 };
+                if let Err(report) = self.expect_temporary(&decision) {
+                    self.refuse_query(header, pass, subject, report);
+                    return Ok(Step::Next);
+                }
                 self.replace(pass, header.frame_bytes);
                 self.session.upstream_output.query(&forward.sql);
                 let text = Text { decision: Arc::clone(&decision), bytes: sql.len() };
@@ -239,6 +243,12 @@ impl Client<'_> {
             self.close_stale(pass, statement);
         }
         self.refuse_query(header, pass, self.subject(decision, text_bytes), report);
+    }
+
+    /// What a text that is about to be sent makes of the session's temporary tables.
+    pub(crate) fn expect_temporary(&mut self, decision: &Decision) -> Result<(), Report> {
+        let expected = self.session.temporary.expect(decision, self.session.limits.temporary_tables_max);
+        expected.inspect_err(|_| self.session.records.limit_reached("temporary_tables_per_session_max"))
     }
 
     fn query_kind(&mut self, text: Option<Text>) -> Kind {

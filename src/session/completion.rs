@@ -25,6 +25,11 @@ impl Upstream<'_> {
             };
             self.session.portals.forget_all_but(|name, _| own.as_ref() == Some(name));
         }
+        let subject = self.head().ok().and_then(|head| self.session.subject_of_run(head));
+        let index = self.session.records.index();
+        if let Some(statement) = subject.as_ref().and_then(|subject| subject.decision.facts().statements.get(index)) {
+            self.session.temporary.completed(&statement.temporary, tag.text);
+        }
         let committed = tag.text == b"COMMIT";
         match tag.text {
             b"COMMIT" => self.session.holds.committed(),

@@ -72,6 +72,7 @@ impl Upstream<'_> {
             }
         }
         self.session.copy_refusal = None;
+        self.session.temporary.undone();
         self.session.requests.fail_head();
         self.session.holds.failed();
         if is_fatal {

@@ -72,11 +72,14 @@ impl Client<'_> {
     ) -> Result<Arc<Decision>, (Report, Arc<Decision>)> {
         self.check_statements(statement, sql.len(), 0)
             .map_err(|rejection| (report_of(&rejection), refused(rejection)))?;
-        let decision = self.decider.decide(sql, Protocol::Extended, parameter_types);
+        let decision = self.decider.decide(sql, Protocol::Extended, parameter_types, self.session.temporary.names());
         match &*decision {
             Decision::Reject { rejection, .. } => Err((report_of(rejection), Arc::clone(&decision))),
             Decision::Forward(forward) => match bound::check_types(&forward.parameter_checks, parameter_types) {
-                Ok(()) => Ok(decision),
+                Ok(()) => match self.expect_temporary(&decision) {
+                    Ok(()) => Ok(decision),
+                    Err(report) => Err((report, decision)),
+                },
                 Err(mismatch) => Err((type_refused(&mismatch), Arc::clone(&decision))),
             },
         }
@@ -185,7 +188,8 @@ impl Client<'_> {
         if prepared.version == version {
             return Ok(prepared);
         }
-        let decision = self.decider.decide(&prepared.sql, prepared.protocol, &prepared.parameter_types);
+        let private = self.session.temporary.names();
+        let decision = self.decider.decide(&prepared.sql, prepared.protocol, &prepared.parameter_types, private);
         let (Decision::Forward(before), Decision::Forward(now)) = (&*prepared.decision, &*decision) else {
             return Err(decision);
         };
@@ -252,6 +256,7 @@ impl Client<'_> {
                 return Ok(Step::Next);
             }
         };
+        self.session.temporary.sent(&prepared.decision);
         let step = self.push_execute(header, pass, portal)?;
         self.expect(effects);
         if prepared.made == Made::Parse && copies_in(&prepared.decision) > 0 {

@@ -20,13 +20,14 @@ mod refusal;
 mod refuse;
 mod requests;
 mod startup_parameters;
+mod temporary;
 mod upstream;
 
 use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use crate::guard::{Decision, Naming, Protocol, StatementFacts};
+use crate::guard::{Decision, Naming, PrivateRelations, Protocol, StatementFacts};
 use crate::session::copy::TenantRows;
 use crate::session::effect::{Meant, Outcome, Progress, SessionEvent, SessionState};
 use crate::session::holds::Holds;
@@ -36,13 +37,20 @@ use crate::session::output::UpstreamBuffer;
 use crate::session::record::{End, Records, Subject};
 use crate::session::refusal::{Marks, Poison};
 use crate::session::requests::{Fate, Kind, Made, Prepared, Request, Requests};
+use crate::session::temporary::TemporaryTables;
 use crate::tenant::Timestamp;
 use crate::wire::backend::Status;
 use crate::wire::report::{Report, Severity};
 
 /// Answers what may be done with a text of SQL. The shell's has a cache in front of `guard::decide`.
 pub trait Decider {
-    fn decide(&mut self, sql: &str, protocol: Protocol, parameter_types: &[u32]) -> Arc<Decision>;
+    fn decide(
+        &mut self,
+        sql: &str,
+        protocol: Protocol,
+        parameter_types: &[u32],
+        private: &PrivateRelations,
+    ) -> Arc<Decision>;
     /// Changes whenever an earlier decision may no longer hold (policy or catalogue reloaded).
     fn version(&self) -> u64;
 }
@@ -54,6 +62,7 @@ pub struct SessionLimits {
     pub bind_bytes_max: usize,
     pub statements_max: usize,
     pub portals_max: usize,
+    pub temporary_tables_max: usize,
     pub pipeline_max: usize,
 }
 
@@ -82,6 +91,7 @@ pub struct Session {
     statements: Names<Prepared>,
     portals: Names<Prepared>,
     holds: Holds,
+    temporary: TemporaryTables,
     /// What the last ReadyForQuery said.
     status: Status,
     /// Counts the client's Syncs.
@@ -169,6 +179,7 @@ impl Session {
             statements: Names::default(),
             portals: Names::default(),
             holds: Holds::default(),
+            temporary: TemporaryTables::default(),
             status: Status::Idle,
             group: 0,
             progress: Group::Closed,

@@ -227,6 +227,9 @@ impl Upstream<'_> {
             self.session.portals.forget_all_but(|_, portal| portal.is_held());
             let gone = self.session.holds.ready();
             gone.iter().for_each(|name| self.session.portals.forget(name));
+            if self.session.requests.is_empty() {
+                self.session.temporary.settled();
+            }
             self.session.records.transaction_ended();
         } else {
             self.session.holds.ready_in_block();

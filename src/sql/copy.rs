@@ -95,7 +95,7 @@ pub(crate) fn copy(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextLimits
             return Err(cursor.error());
         }
         let range = cursor.at()..cursor.end();
-        if let Some(i) = range.clone().find(|i| is_query_word(tokens, *i)) {
+        if let Some(i) = range.clone().find(|i| parse::is_query_word(tokens, *i)) {
             let position = Some(tokens.position(i));
             return Err(ReadError::new(
                 ReadErrorKind::Grammar,
@@ -108,10 +108,6 @@ pub(crate) fn copy(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextLimits
         cursor.finish()?;
     }
     Ok(CopyStatement { source, direction, options, condition })
-}
-
-fn is_query_word(tokens: &Tokens<'_>, i: usize) -> bool {
-    ["select", "with", "values", "table"].iter().any(|word| tokens.is_word(i, word))
 }
 
 fn relation(cursor: &mut Cursor<'_, '_>) -> Result<CopySource, ReadError> {

@@ -87,6 +87,13 @@ impl<'t, 'a> Cursor<'t, 'a> {
         if self.eat_kind(kind) { Ok(()) } else { Err(self.error()) }
     }
 
+    /// Goes past the next token, or the bracket that begins here.
+    pub(crate) fn skip(&mut self) {
+        let opens = matches!(self.kind(), Some(TokenKind::LeftParen | TokenKind::LeftBracket));
+        let last = if opens { self.tokens.matching(self.at).unwrap_or(self.at) } else { self.at };
+        self.at = last.saturating_add(1).min(self.end);
+    }
+
     /// Goes on behind the bracket that belongs to the one here; what stands between is given back.
     pub(crate) fn bracket(&mut self) -> Result<Range<usize>, ReadError> {
         let start = self.at + 1;

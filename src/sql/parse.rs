@@ -123,6 +123,11 @@ fn near(tokens: &Tokens<'_>, range: &Range<usize>, at: usize) -> ReadError {
     ReadError::new(ReadErrorKind::Grammar, message, (at < range.end).then(|| tokens.position(at)))
 }
 
+/// Words without which there is no subquery.
+pub(crate) fn is_query_word(tokens: &Tokens<'_>, i: usize) -> bool {
+    ["select", "with", "values", "table"].iter().any(|word| tokens.is_word(i, word))
+}
+
 fn read(
     tokens: &Tokens<'_>,
     range: Range<usize>,

@@ -15,6 +15,8 @@ use crate::sql::prepared::ExecuteStatement;
 use crate::sql::prepared::PrepareStatement;
 use crate::sql::session;
 use crate::sql::session::SessionStatement;
+use crate::sql::temporary;
+use crate::sql::temporary::TemporaryStatement;
 use crate::sql::token;
 use crate::sql::token::TokenKind;
 use crate::sql::token::Tokens;
@@ -47,6 +49,8 @@ pub enum Body {
     Execute(ExecuteStatement),
     Declare(DeclareStatement),
     Explain(ExplainStatement),
+    /// With its first words, in upper case: it may be about no temporary table after all.
+    Temporary(Box<TemporaryStatement>, String),
     /// Everything else: its first words, in upper case.
     Other(String),
 }
@@ -153,6 +157,9 @@ fn body(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextLimits) -> Result
     }
     if !OTHERS.contains(&first) {
         return Err(cursor.error());
+    }
+    if let Some(statement) = temporary::temporary(tokens, range.clone(), limits)? {
+        return Ok(Body::Temporary(Box::new(statement), first_words(tokens, range)));
     }
     // Its semicolons end no statement.
     if let Some(i) = range.clone().find(|i| tokens.is_word(*i, "begin") && tokens.is_word(i + 1, "atomic")) {

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use partywall::catalog::Catalog;
 use partywall::config::{Upstream, UpstreamTls};
 use partywall::demo::postgres::{Options, PlainConnections, ThrowawayPostgres};
-use partywall::guard::{self, Decision, Protocol, Request, Ruleset, TextLimits};
+use partywall::guard::{self, Decision, PrivateRelations, Protocol, Request, Ruleset, TextLimits};
 use partywall::policy::Policy;
 use partywall::session::effect::Output;
 use partywall::session::{Decider, Session, SessionLimits};
@@ -39,6 +39,7 @@ const LIMITS: SessionLimits = SessionLimits {
     bind_bytes_max: 100_000,
     statements_max: 1_000,
     portals_max: 1_000,
+    temporary_tables_max: 5,
     pipeline_max: 1_000,
 };
 
@@ -134,9 +135,15 @@ struct Guard {
 }
 
 impl Decider for Guard {
-    fn decide(&mut self, sql: &str, protocol: Protocol, parameter_types: &[u32]) -> Arc<Decision> {
+    fn decide(
+        &mut self,
+        sql: &str,
+        protocol: Protocol,
+        parameter_types: &[u32],
+        private: &PrivateRelations,
+    ) -> Arc<Decision> {
         let limits = TextLimits::default();
-        let request = Request { identity: &self.identity, sql, protocol, parameter_types, limits: &limits };
+        let request = Request { identity: &self.identity, sql, protocol, parameter_types, limits: &limits, private };
         Arc::new(guard::decide(&self.ruleset, &request))
     }
 

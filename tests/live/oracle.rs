@@ -18,6 +18,7 @@ use partywall::demo::postgres::Options;
 use partywall::demo::postgres::ThrowawayPostgres;
 use partywall::guard;
 use partywall::guard::Decision;
+use partywall::guard::PrivateRelations;
 use partywall::guard::Protocol;
 use partywall::guard::Request;
 use partywall::guard::Ruleset;
@@ -630,8 +631,14 @@ fn decide_rows(ruleset: &Ruleset, sql: &str) -> Verdict {
 fn decision(ruleset: &Ruleset, sql: &str) -> Decision {
     let identity = Identity { login: LoginName::parse("app").unwrap(), tenant: Some(TenantId::parse(TENANT).unwrap()) };
     let limits = TextLimits::default();
-    let request =
-        Request { identity: &identity, sql, protocol: Protocol::Simple, parameter_types: &[], limits: &limits };
+    let request = Request {
+        identity: &identity,
+        sql,
+        protocol: Protocol::Simple,
+        parameter_types: &[],
+        limits: &limits,
+        private: PrivateRelations::none(),
+    };
     guard::decide(ruleset, &request)
 }
 

@@ -17,8 +17,8 @@ use partywall::audit::writer::{AuditSender, AuditWriter, Origin, log_identifier}
 use partywall::catalog::{CATALOG_FORMAT, Catalog, QualifiedName};
 use partywall::config::{Audit, AuditFile};
 use partywall::guard::{
-    Access, Code, Decision, Facts, LensKind, Naming, ObjectAccess, Protocol, Rejection, Request, Ruleset,
-    StatementClass, StatementFacts, TextLimits,
+    Access, Code, Decision, Facts, LensKind, Naming, ObjectAccess, PrivateRelations, Protocol, Rejection, Request,
+    Ruleset, StatementClass, StatementFacts, TemporaryEffect, TextLimits,
 };
 use partywall::metrics::Metrics;
 use partywall::policy::{Explain, Policy, SensitiveClass, Tenancy};
@@ -44,8 +44,14 @@ fn decide(sql: &str) -> Decision {
     let identity =
         Identity { login: LoginName::parse("acme_app").unwrap(), tenant: Some(TenantId::parse("acme").unwrap()) };
     let limits = TextLimits::default();
-    let request =
-        Request { identity: &identity, sql, protocol: Protocol::Simple, parameter_types: &[], limits: &limits };
+    let request = Request {
+        identity: &identity,
+        sql,
+        protocol: Protocol::Simple,
+        parameter_types: &[],
+        limits: &limits,
+        private: PrivateRelations::none(),
+    };
     partywall::guard::decide(&ruleset, &request)
 }
 
@@ -64,6 +70,7 @@ fn invoices() -> Facts {
         naming: Naming::Nothing,
         positioned: None,
         reads_views: false,
+        temporary: TemporaryEffect::None,
     };
     Facts { statements: vec![statement], normalized: "SELECT id, iban FROM invoices WHERE note = $1".to_owned() }
 }

@@ -15,6 +15,7 @@ use partywall::catalog::Catalog;
 use partywall::guard;
 use partywall::guard::Code;
 use partywall::guard::Decision;
+use partywall::guard::PrivateRelations;
 use partywall::guard::Protocol;
 use partywall::guard::Request;
 use partywall::guard::Ruleset;
@@ -254,6 +255,7 @@ impl Case {
             protocol: self.protocol,
             parameter_types: &self.parameter_types,
             limits: &TextLimits::default(),
+            private: PrivateRelations::none(),
         };
         let decision = guard::decide(ruleset, &request);
         let code = match &decision {

@@ -5,6 +5,7 @@ use partywall::catalog::Catalog;
 use partywall::catalog::Relation;
 use partywall::guard::Decision;
 use partywall::guard::Grade;
+use partywall::guard::PrivateRelations;
 use partywall::guard::Protocol;
 use partywall::guard::Request;
 use partywall::guard::Ruleset;
@@ -64,8 +65,14 @@ fn decided(rules: &str, catalog: &Catalog, sql: &str) -> String {
     let ruleset = Ruleset::compile(&policy(rules), catalog).unwrap();
     let identity = Identity { login: LoginName::parse("app").unwrap(), tenant: Some(TenantId::parse("acme").unwrap()) };
     let limits = TextLimits::default();
-    let request =
-        Request { identity: &identity, sql, protocol: Protocol::Simple, parameter_types: &[], limits: &limits };
+    let request = Request {
+        identity: &identity,
+        sql,
+        protocol: Protocol::Simple,
+        parameter_types: &[],
+        limits: &limits,
+        private: PrivateRelations::none(),
+    };
     match decide(&ruleset, &request) {
         Decision::Forward(forward) => forward.sql.as_str().to_owned(),
         Decision::Reject { rejection, .. } => rejection.code.as_str().to_owned(),

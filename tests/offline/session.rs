@@ -8,14 +8,15 @@ mod random;
 mod refusals;
 mod server;
 mod sql_names;
+mod temporary;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use partywall::catalog::{CATALOG_FORMAT, Catalog};
 use partywall::guard::{
-    self, Code, CopyIn, Decision, Facts, Forward, GuardedSql, Naming, ParameterCheck, Protocol, Rejection, Request,
-    Ruleset, StatementClass, StatementFacts, TextLimits,
+    self, Code, CopyIn, Decision, Facts, Forward, GuardedSql, Naming, ParameterCheck, PrivateRelations, Protocol,
+    Rejection, Request, Ruleset, StatementClass, StatementFacts, TemporaryEffect, TextLimits,
 };
 use partywall::policy::{Explain, Policy, Tenancy};
 use partywall::session::effect::{Outcome, Output, SessionEvent, StatementEvent};
@@ -29,6 +30,7 @@ pub(crate) const LIMITS: SessionLimits = SessionLimits {
     bind_bytes_max: 2000,
     statements_max: 4,
     portals_max: 3,
+    temporary_tables_max: 5,
     pipeline_max: 50,
 };
 
@@ -44,19 +46,30 @@ pub(crate) struct Script {
     pub(crate) classes: Vec<(String, Vec<StatementClass>)>,
     /// What a text does to names.
     pub(crate) naming: Vec<(String, Naming)>,
+    /// What a text does to temporary tables.
+    pub(crate) temporary: Vec<(String, TemporaryEffect)>,
     pub(crate) asked: usize,
+    /// The session's temporary tables when it asked last.
+    pub(crate) private: String,
     /// The guard itself decides, for tenant acme.
     pub(crate) guard: Option<Ruleset>,
 }
 
 impl Decider for Script {
-    fn decide(&mut self, sql: &str, protocol: Protocol, parameter_types: &[u32]) -> Arc<Decision> {
+    fn decide(
+        &mut self,
+        sql: &str,
+        protocol: Protocol,
+        parameter_types: &[u32],
+        private: &PrivateRelations,
+    ) -> Arc<Decision> {
         self.asked += 1;
+        self.private = private.names().collect::<Vec<_>>().join(" ");
         if let Some(ruleset) = &self.guard {
             let tenant = Some(TenantId::parse("acme").unwrap());
             let identity = Identity { login: LoginName::parse("app").unwrap(), tenant };
             let limits = TextLimits::default();
-            let request = Request { identity: &identity, sql, protocol, parameter_types, limits: &limits };
+            let request = Request { identity: &identity, sql, protocol, parameter_types, limits: &limits, private };
             return Arc::new(guard::decide(ruleset, &request));
         }
         let refused = self.refused.iter().any(|refused| refused == sql);
@@ -71,6 +84,11 @@ impl Decider for Script {
             naming: self.naming.iter().find(|(of, _)| of == sql).map(|(_, naming)| naming.clone()).unwrap_or_default(),
             positioned: None,
             reads_views: false,
+            temporary: self
+                .temporary
+                .iter()
+                .find(|(of, _)| of == sql)
+                .map_or_else(Default::default, |(_, effect)| effect.clone()),
         };
         let classes = self.classes.iter().find(|(of, _)| *of == sql).map(|(_, classes)| classes.as_slice());
         let statements = classes.unwrap_or(&[StatementClass::Read]).iter().map(statement).collect();
@@ -113,8 +131,14 @@ fn guarded(sql: &str) -> Option<GuardedSql> {
     let ruleset = Ruleset::compile(&policy, &catalog).unwrap();
     let identity = Identity { login: LoginName::parse("app").unwrap(), tenant: None };
     let limits = TextLimits::default();
-    let request =
-        Request { identity: &identity, sql, protocol: Protocol::Simple, parameter_types: &[], limits: &limits };
+    let request = Request {
+        identity: &identity,
+        sql,
+        protocol: Protocol::Simple,
+        parameter_types: &[],
+        limits: &limits,
+        private,
+    };
     match guard::decide(&ruleset, &request) {
         Decision::Forward(forward) => Some(forward.sql),
         Decision::Reject { rejection, .. } => panic!("{sql}: {rejection:?}"),

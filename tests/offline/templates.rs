@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use partywall::guard::Decision;
+use partywall::guard::PrivateRelations;
 use partywall::guard::Protocol;
 use partywall::guard::Request;
 use partywall::guard::Ruleset;
@@ -115,7 +116,14 @@ impl<'a> Decider<'a> {
         let protocol = Protocol::Simple;
         decide(
             self.ruleset,
-            &Request { identity: &self.identity, sql, protocol, parameter_types: &[], limits: &limits },
+            &Request {
+                identity: &self.identity,
+                sql,
+                protocol,
+                parameter_types: &[],
+                limits: &limits,
+                private: PrivateRelations::none(),
+            },
         )
     }
 }

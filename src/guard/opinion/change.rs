@@ -10,6 +10,7 @@ use crate::catalog::KeyKind;
 use crate::guard::decision::{Access, CopyIn};
 use crate::guard::opinion::lens::{Tenancy, output};
 use crate::guard::opinion::{Reader, disagree, text};
+use crate::guard::private;
 use crate::guard::ruleset::{Lens, RelationRule};
 use crate::guard::walk::Outcome;
 
@@ -164,6 +165,11 @@ impl<'t, 'm> Reader<'t, 'm> {
         self.maybe(where_clause)?;
         match (relation, query, is_from) {
             (None, Some(query), false) => self.query_or_change(query),
+            (Some(relation), None, false) if relation.schemaname == private::SCHEMA => {
+                let Some(rule) = self.rule(relation) else { return Err(disagree("a relation that is not in reach")) };
+                self.mention(rule.relation.qualified_name(), Access::Read);
+                Ok(())
+            }
             (Some(_), None, true) => {
                 let (_, rule) = self.target(relation.as_ref(), Access::Insert)?;
                 let Some(tenancy) = self.target_tenancy(rule) else { return Ok(()) };
@@ -190,7 +196,7 @@ impl<'t, 'm> Reader<'t, 'm> {
         let Some(relation) = relation else { return Err(disagree("a change of nothing")) };
         let Some(rule) = self.rule(relation) else { return Err(disagree("a target that is not in reach")) };
         let writable = match &rule.lens {
-            Lens::Scoped(_) | Lens::Shared => rule.read_only.is_none(),
+            Lens::Scoped(_) | Lens::Shared | Lens::Private => rule.read_only.is_none(),
             Lens::View(view) => view.target.is_ok(),
             Lens::Undeclared(_) => false,
         };

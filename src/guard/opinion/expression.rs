@@ -213,7 +213,7 @@ impl<'t> Reader<'t, '_> {
         self.type_name(type_name.as_ref())
     }
 
-    fn type_name(&mut self, type_name: Option<&'t TypeName>) -> Outcome<()> {
+    pub(super) fn type_name(&mut self, type_name: Option<&'t TypeName>) -> Outcome<()> {
         let Some(TypeName {
             names,
             type_oid: _,

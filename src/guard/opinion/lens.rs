@@ -8,6 +8,7 @@ use pg_query::protobuf::{
 
 use crate::catalog::QualifiedName;
 use crate::guard::opinion::{Reader, parts};
+use crate::guard::private;
 use crate::guard::ruleset::{Lens, RelationRule, TenantColumn};
 
 /// A tenant column, and the literal of this session's tenant in it.
@@ -23,6 +24,9 @@ impl<'m> Reader<'_, 'm> {
         let RangeVar { catalogname, schemaname, relname, inh: _, relpersistence: _, alias: _, location: _ } = relation;
         if !catalogname.is_empty() || schemaname.is_empty() {
             return None;
+        }
+        if schemaname == private::SCHEMA {
+            return self.private.get(relname);
         }
         self.ruleset.relation(&QualifiedName::new(schemaname, relname))
     }

@@ -10,6 +10,7 @@ mod lens;
 mod merge;
 mod query;
 mod session;
+mod temporary;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use crate::catalog::QualifiedName;
 use crate::guard::decision::{Access, CopyIn, GuardedSql, StatementFacts};
 use crate::guard::naming::Positioned;
 use crate::guard::rejection::{Code, Rejection};
-use crate::guard::ruleset::Ruleset;
+use crate::guard::ruleset::{RelationRule, Ruleset};
 use crate::guard::walk::Outcome;
 use crate::tenant::TenantId;
 
@@ -30,6 +31,8 @@ pub(in crate::guard) type Mentions = BTreeMap<(QualifiedName, Access), usize>;
 /// What the guard believes of the text that it has written.
 pub(in crate::guard) struct Meant<'m> {
     pub(in crate::guard) ruleset: &'m Ruleset,
+    /// The session's temporary tables.
+    pub(in crate::guard) private: &'m BTreeMap<String, RelationRule>,
     pub(in crate::guard) tenant: Option<&'m TenantId>,
     pub(in crate::guard) statements: &'m [StatementFacts],
     pub(in crate::guard) mentions: &'m Mentions,
@@ -68,6 +71,7 @@ fn compare(meant: &Meant<'_>, sql: &GuardedSql) -> Outcome<()> {
 /// One pass over the statements of a text.
 struct Reader<'t, 'm> {
     ruleset: &'m Ruleset,
+    private: &'m BTreeMap<String, RelationRule>,
     tenant: Option<&'m TenantId>,
     copy_in: &'m CopyIn,
     /// The cursor on whose row the statement at hand is said to stand.
@@ -81,6 +85,7 @@ impl<'t, 'm> Reader<'t, 'm> {
     fn new(meant: &Meant<'m>) -> Self {
         Self {
             ruleset: meant.ruleset,
+            private: meant.private,
             tenant: meant.tenant,
             copy_in: meant.copy_in,
             positioned: None,
@@ -106,8 +111,17 @@ impl<'t, 'm> Reader<'t, 'm> {
         if facts.command != tag {
             return Err(disagree("a statement of another kind"));
         }
-        let is_read = !matches!(tag, "SELECT" | "INSERT" | "UPDATE" | "DELETE" | "MERGE");
-        if is_read { Ok(()) } else { self.query_or_change(node) }
+        match node.node.as_ref() {
+            Some(
+                NodeEnum::SelectStmt(_)
+                | NodeEnum::InsertStmt(_)
+                | NodeEnum::UpdateStmt(_)
+                | NodeEnum::DeleteStmt(_)
+                | NodeEnum::MergeStmt(_),
+            ) => self.query_or_change(node),
+            // It was read above.
+            _ => Ok(()),
+        }
     }
 
     /// A statement that is no query and no change by itself; gives the words of its tag.
@@ -149,7 +163,7 @@ impl<'t, 'm> Reader<'t, 'm> {
                 Ok("EXPLAIN")
             }
             NodeEnum::FetchStmt(fetch) => Ok(if fetch.ismove { "MOVE" } else { "FETCH" }),
-            other => self.session(other),
+            other => self.temporary(other),
         }
     }
 

@@ -151,8 +151,8 @@ impl<'t> Reader<'t, '_> {
             return Ok(());
         }
         let name = QualifiedName::new(schemaname, relname);
-        match self.ruleset.relation(&name).map(|rule| &rule.lens) {
-            Some(Lens::Shared) => {
+        match self.rule(relation).map(|rule| &rule.lens) {
+            Some(Lens::Shared | Lens::Private) => {
                 self.mention(name, Access::Read);
                 Ok(())
             }

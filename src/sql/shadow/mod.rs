@@ -48,11 +48,14 @@ pub(crate) fn shadow(tokens: &Tokens<'_>, range: Range<usize>) -> Result<Vec<Tok
 /// The parser's tokens for a query of nothing but a condition, which has no word of its own before it: what stands
 /// there is no part of it, and only lends its number.
 pub(crate) fn condition(tokens: &Tokens<'_>, range: Range<usize>) -> Result<Vec<TokenWithSpan>, ReadError> {
-    let before = range.start.saturating_sub(1);
-    let words = [Token::make_keyword("SELECT"), Token::Mul, Token::make_keyword("WHERE")];
-    let mut out: Vec<_> = words.into_iter().map(|token| TokenWithSpan::new(token, span(before))).collect();
     // In brackets: no clause can follow.
-    out.push(TokenWithSpan::new(Token::LParen, span(before)));
+    let words = [Token::make_keyword("SELECT"), Token::Mul, Token::make_keyword("WHERE"), Token::LParen];
+    inside(&words, tokens, range)
+}
+
+fn inside(words: &[Token], tokens: &Tokens<'_>, range: Range<usize>) -> Result<Vec<TokenWithSpan>, ReadError> {
+    let before = range.start.saturating_sub(1);
+    let mut out: Vec<_> = words.iter().map(|token| TokenWithSpan::new(token.clone(), span(before))).collect();
     out.extend(shadow(tokens, range.clone())?);
     out.push(TokenWithSpan::new(Token::RParen, span(range.end.saturating_sub(1))));
     Ok(out)

@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
     use crate::catalog::QualifiedName;
-    use crate::guard::{Code, Facts, GuardedSql, LensKind, Rejection, StatementFacts, TenantValue};
+    use crate::guard::{Code, Facts, GuardedSql, LensKind, Rejection, StatementFacts, TemporaryEffect, TenantValue};
     use crate::policy::SensitiveClass;
 
     fn forward() -> Decision {

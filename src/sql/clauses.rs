@@ -264,6 +264,14 @@ fn is_name(tokens: &Tokens<'_>, at: usize) -> bool {
 
 fn is_end(tokens: &Tokens<'_>, at: usize) -> bool {
     matches!(tokens.kind(at), None | Some(TokenKind::Semicolon | TokenKind::RightParen | TokenKind::RightBracket))
+        || is_with_data(tokens, at)
+}
+
+/// WITH [NO] DATA, the last words of CREATE TABLE AS.
+fn is_with_data(tokens: &Tokens<'_>, at: usize) -> bool {
+    let data = if tokens.is_word(at + 1, "no") { at + 2 } else { at + 1 };
+    let is_last = matches!(tokens.kind(data + 1), None | Some(TokenKind::Semicolon));
+    is_last && tokens.is_word(data, "data") && tokens.is_word(at, "with")
 }
 
 /// The next token at the same depth.

@@ -63,12 +63,12 @@ pub(crate) fn temporary(tokens: &Tokens<'_>, range: Range<usize>, limits: &TextL
     let reader = Reader { tokens, limits };
     let mut cursor = Cursor::new(tokens, range);
     match () {
-        () if cursor.eat_all(&["drop", "table"]) => drop_table(cursor).map(Some),
-        () if cursor.eat("truncate") => truncate(cursor).map(Some),
+        () if cursor.eat_all(&["drop", "table"]) => Ok(drop_table(cursor).ok()),
+        () if cursor.eat("truncate") => Ok(truncate(cursor).ok()),
         () if cursor.eat("analyze") || cursor.eat("analyse") => Ok(analyze(cursor)),
         () if cursor.eat("create") => {
             if cursor.eat_all(&["unique", "index"]) || cursor.eat("index") {
-                return if cursor.is("concurrently") { Ok(None) } else { reader.index(cursor).map(Some) };
+                return Ok(reader.index(cursor).ok());
             }
             if !cursor.eat("global") {
                 cursor.eat("local");
@@ -130,6 +130,25 @@ struct Reader<'t, 'a> {
 const CONSTRAINTS: &[&str] =
     &["constraint", "not", "null", "default", "check", "unique", "primary", "references", "generated", "collate"];
 
+/// Clauses of PostgreSQL's that reach beyond the table, or that nobody has asked for.
+const UNSUPPORTED: &[&str] = &[
+    "references",
+    "like",
+    "foreign",
+    "inherits",
+    "partition",
+    "tablespace",
+    "using",
+    "with",
+    "of",
+    "execute",
+    "deferrable",
+    "initially",
+    "insert",
+    "update",
+    "delete",
+];
+
 /// Types that stand for an integer and a sequence of its own.
 const SERIAL: &[&str] = &["serial", "serial2", "serial4", "serial8", "smallserial", "bigserial"];
 
@@ -172,8 +191,8 @@ impl<'t, 'a> Reader<'t, 'a> {
             }
             TableSource::Query(self.query(&cursor)?)
         } else {
-            let list = list.ok_or_else(|| cursor.error())?;
-            cursor.finish()?;
+            let list = list.ok_or_else(|| self.misfit(&cursor))?;
+            self.finish(&cursor)?;
             let mut found = Definitions::default();
             if !list.is_empty() {
                 for piece in clauses::split_at_commas(self.tokens, list) {
@@ -197,7 +216,7 @@ impl<'t, 'a> Reader<'t, 'a> {
         }
         let begins = ["select", "values", "table", "with"].iter().any(|word| cursor.is(word));
         if range.is_empty() || !(begins || cursor.kind() == Some(TokenKind::LeftParen)) {
-            return Err(cursor.error());
+            return Err(self.misfit(cursor));
         }
         parse::statement(self.tokens, range, self.limits)
     }
@@ -209,6 +228,9 @@ impl<'t, 'a> Reader<'t, 'a> {
         }
         if ["check", "unique", "primary"].iter().any(|word| cursor.is(word)) {
             return self.table_constraint(cursor, found);
+        }
+        if ["like", "foreign"].iter().any(|word| cursor.is(word)) {
+            return Err(self.misfit(&cursor));
         }
         cursor.name()?;
         let start = cursor.at();
@@ -236,7 +258,9 @@ impl<'t, 'a> Reader<'t, 'a> {
         match () {
             () if cursor.eat_all(&["not", "null"]) || cursor.eat("null") || cursor.eat_all(&["primary", "key"]) => {}
             () if cursor.eat("unique") => {}
-            () if cursor.eat("collate") => drop(cursor.qualified_name()?),
+            () if cursor.eat("collate") => {
+                cursor.qualified_name()?;
+            }
             () if cursor.eat("default") => {
                 let start = cursor.at();
                 // Its first word may be NULL.
@@ -258,7 +282,7 @@ impl<'t, 'a> Reader<'t, 'a> {
                     cursor.expect("stored")?;
                 }
             }
-            () => return Err(cursor.error()),
+            () => return Err(self.misfit(cursor)),
         }
         Ok(())
     }
@@ -266,7 +290,7 @@ impl<'t, 'a> Reader<'t, 'a> {
     fn table_constraint(&self, mut cursor: Cursor<'t, 'a>, found: &mut Definitions) -> Result<(), ReadError> {
         if cursor.eat("check") {
             found.expressions.push(self.expression(cursor.bracket()?)?);
-            return cursor.finish();
+            return self.finish(&cursor);
         }
         if !cursor.eat("unique") {
             cursor.expect("primary")?;
@@ -275,7 +299,18 @@ impl<'t, 'a> Reader<'t, 'a> {
         let mut columns = Cursor::new(self.tokens, cursor.bracket()?);
         names(&mut columns)?;
         columns.finish()?;
-        cursor.finish()
+        self.finish(&cursor)
+    }
+
+    fn finish(&self, cursor: &Cursor<'_, '_>) -> Result<(), ReadError> {
+        if cursor.is_done() { Ok(()) } else { Err(self.misfit(cursor)) }
+    }
+
+    /// What PostgreSQL has and we do not is named as such.
+    fn misfit(&self, cursor: &Cursor<'_, '_>) -> ReadError {
+        let Some(word) = UNSUPPORTED.iter().find(|word| cursor.is(word)) else { return cursor.error() };
+        let message = format!("{} in CREATE TEMPORARY TABLE is not supported", word.to_ascii_uppercase());
+        ReadError::new(ReadErrorKind::Forbidden, message, Some(self.tokens.position(cursor.at())))
     }
 
     fn index(&self, mut cursor: Cursor<'t, 'a>) -> Result<TemporaryStatement, ReadError> {

@@ -38,7 +38,7 @@ macro_rules! script_checks {
 }
 
 script_checks!(psycopg, concat!(env!("CARGO_MANIFEST_DIR"), "/target/clients/python/bin/python"), "psycopg_client.py":
-    types prepared cursors prepared_by_sql rows_by_cursor pipeline pipeline_with_refusal copy cancel transactions tenants tls_required wrong_password
+    types prepared cursors prepared_by_sql rows_by_cursor pipeline pipeline_with_refusal copy copy_formats temporary cancel transactions tenants tls_required wrong_password
     executemany asynchronous);
 
 script_checks!(node_postgres, "node", "node_postgres_client.js":

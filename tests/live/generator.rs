@@ -492,7 +492,8 @@ impl Generator {
             70..79 => Self::unordered(self.insert()),
             79..88 => Self::unordered(self.update()),
             88..92 => Self::unordered(self.delete()),
-            92..95 => Self::unordered(self.merge()),
+            92..94 => Self::unordered(self.merge()),
+            94..96 => self.temporary(),
             _ => Self::unordered(self.write_in_a_cte()),
         }
     }
@@ -536,6 +537,27 @@ impl Generator {
     // Queries.
 
     /// With CTEs, set operations, ORDER BY and LIMIT.
+    /// Rows put aside, and asked again: a text of several statements.
+    fn temporary(&mut self) -> Generated {
+        let source = self.query(2, Some(&[Int, Text]));
+        let name = self.alias("own");
+        let make = if self.random.chance(50) {
+            format!("CREATE TEMP TABLE {name} (a, b) AS {}", source.sql)
+        } else {
+            format!("CREATE TEMP TABLE {name} (a int, b text); INSERT INTO {name} (a, b) {}", source.sql)
+        };
+        let (table, id) = *self.random.pick(&[("projects", "id"), ("invoices", "id"), ("readings", "id")]);
+        let ask = match self.random.below(4) {
+            0 => format!("SELECT a, b FROM {name}"),
+            1 => format!("SELECT {table}.{id}, own.b FROM {table} JOIN {name} AS own ON own.a = {table}.{id}"),
+            2 => format!("DELETE FROM {name} USING {table} WHERE {name}.a = {table}.{id} RETURNING {name}.a"),
+            _ => format!(
+                "SELECT {id} FROM {table} WHERE {id} IN (SELECT a FROM {name}) AND {id}::text <> ALL (SELECT b FROM {name} WHERE b IS NOT NULL)"
+            ),
+        };
+        Self::unordered(format!("{make}; {ask}; DROP TABLE {name}"))
+    }
+
     fn full_query(&mut self, depth: usize) -> Query {
         let known = self.ctes.len();
         let with = if depth >= 2 && self.random.chance(22) { self.with_clause(depth - 1) } else { String::new() };

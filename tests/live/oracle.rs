@@ -614,17 +614,17 @@ pub(crate) fn decide(ruleset: &Ruleset, sql: &str) -> Verdict {
     }
 }
 
-/// Only single statements that read or write rows: others would end the transaction that we compare in.
+/// Only statements that read or write rows: others would end the transaction that we compare in.
 fn decide_rows(ruleset: &Ruleset, sql: &str) -> Verdict {
     let decision = decision(ruleset, sql);
     let Decision::Forward(forward) = &decision else {
         return decide(ruleset, sql);
     };
-    match forward.facts.statements.as_slice() {
-        [one] if matches!(one.class, StatementClass::Read | StatementClass::Write | StatementClass::CopyOut) => {
-            Verdict::Forward(forward.sql.as_str().to_owned())
-        }
-        _ => Verdict::Skip,
+    let of_rows = |class| matches!(class, StatementClass::Read | StatementClass::Write | StatementClass::CopyOut);
+    if forward.facts.statements.iter().all(|statement| of_rows(statement.class)) {
+        Verdict::Forward(forward.sql.as_str().to_owned())
+    } else {
+        Verdict::Skip
     }
 }
 

@@ -105,6 +105,90 @@ fn rows_go_out_and_come_in_by_copy() {
     assert_eq!(truth, "globex\n");
 }
 
+/// What psql and pg_dump write lists every column, the tenant's too.
+#[test]
+fn own_rows_come_back_in_every_format() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, options) in
+        ["(FORMAT text)", "(FORMAT csv, HEADER)", "(FORMAT binary)", "CSV DELIMITER ';'"].iter().enumerate()
+    {
+        let (file, name) = (folder.path().join("rows").display().to_string(), format!("copied {number}"));
+        let back = options.replace("HEADER", "HEADER match");
+        let printed = psql(
+            &ACME,
+            &format!(
+                "CREATE TEMP TABLE kept AS SELECT client_id, name || ' {name}' AS name, budget, starts_on FROM projects ORDER BY id LIMIT 3;\n\
+                 \\copy kept TO '{file}' {options}\n\
+                 \\copy projects (client_id, name, budget, starts_on) FROM '{file}' {back}\n\
+                 SELECT count(*) FROM projects p WHERE p.name LIKE '% {name}' AND p.client_id = 'acme';\n"
+            ),
+        );
+        assert_eq!((printed.out.as_str(), printed.err.as_str()), ("3\n", ""), "{options}");
+    }
+}
+
+#[test]
+fn a_row_of_another_tenant_stops_a_copy() {
+    for (options, row) in [
+        ("", "globex\tstolen\t1\t2026-01-01"),
+        ("CSV", "globex,stolen,1,2026-01-01"),
+        ("", "\\N\tstolen\t1\t2026-01-01"),
+    ] {
+        let printed = psql(
+            &ACME,
+            &format!(
+                "\\copy projects (client_id, name, budget, starts_on) FROM STDIN {options}\n{row}\n\\.\nSELECT 5;\n"
+            ),
+        );
+        assert_eq!((printed.out.as_str(), sqlstates(&printed)), ("5\n", vec!["42501"]), "{}", printed.err);
+    }
+    assert_eq!(stand().postgres.psql("SELECT count(*) FROM projects WHERE name = 'stolen'").unwrap(), "0\n");
+}
+
+/// A whole dump holds the rows of all tenants.
+#[test]
+fn a_dump_of_all_tenants_cannot_be_restored_by_one() {
+    let postgres = &stand().postgres;
+    let dump = Command::new("pg_dump")
+        .args(["--data-only", "-t", "projects", "-h", postgres.socket_folder().to_str().unwrap()])
+        .args(["-p", &postgres.port().to_string(), "-U", partywall::demo::postgres::ThrowawayPostgres::SUPERUSER])
+        .arg(postgres.database())
+        .env("PGPASSWORD", postgres.superuser_password())
+        .output()
+        .unwrap();
+    let dump = String::from_utf8(dump.stdout).unwrap();
+    assert!(dump.contains("COPY public.projects ("), "{dump}");
+    let printed = psql(&ACME, &dump);
+    assert!(sqlstates(&printed).contains(&"42501"), "{}", printed.err);
+}
+
+#[test]
+fn temporary_tables_are_the_sessions_own() {
+    let printed = psql(
+        &ACME,
+        "DROP TABLE IF EXISTS own;\n\
+         CREATE TEMP TABLE own (id int PRIMARY KEY, name text DEFAULT lower('X'));\n\
+         INSERT INTO own (id) SELECT id FROM invoices ORDER BY id LIMIT 5;\n\
+         CREATE INDEX ON own (name);\n\
+         ANALYZE own;\n\
+         UPDATE own SET name = 'y' WHERE id = (SELECT min(id) FROM own);\n\
+         SELECT count(*), count(DISTINCT own.name), count(DISTINCT i.client_id) FROM own JOIN invoices i USING (id);\n\
+         BEGIN;\nDROP TABLE own;\nROLLBACK;\n\
+         DELETE FROM own WHERE name = 'y' RETURNING name;\n\
+         TRUNCATE own;\n\
+         \\copy own FROM STDIN CSV\n7,seven\n\\.\n\
+         \\copy own TO STDOUT\n\
+         CREATE TEMP TABLE invoices (id int);\n\
+         DROP TABLE own;\n\
+         SELECT * FROM own;\n",
+    );
+    assert_eq!(printed.out, "5|2|1\ny\n7\tseven\n", "{}", printed.err);
+    assert_eq!(sqlstates(&printed), ["0A000", "42P01"], "{}", printed.err);
+    // Another session sees nothing of it.
+    let other = psql(&ACME, "SELECT * FROM own;\nSELECT * FROM pg_temp.own;\n");
+    assert_eq!(sqlstates(&other), ["42P01", "42P01"], "{}", other.err);
+}
+
 #[test]
 fn a_large_result_arrives_whole() {
     let printed = psql(&ACME, "SELECT repeat('x', 1000), i.id FROM invoices i ORDER BY i.id;");

@@ -10,7 +10,7 @@ use partywall::audit::writer::{AuditWriter, Origin};
 use partywall::cli::ProcessEnvironment;
 use partywall::demo::certificates::Authority;
 use partywall::demo::postgres::{Options, PlainConnections, ThrowawayPostgres};
-use partywall::guard::{Code, Decision, LensKind, Protocol, Request, TextLimits, decide};
+use partywall::guard::{Code, Decision, LensKind, PrivateRelations, Protocol, Request, TextLimits, decide};
 use partywall::metrics::Metrics;
 use partywall::reload::{Live, Readiness, Refresh, ReloadError, Source};
 use partywall::session::handshake::Logins as _;
@@ -211,6 +211,7 @@ fn lens(site: &Site, relation: &str) -> Option<LensKind> {
         protocol: Protocol::Extended,
         parameter_types: &[],
         limits: &TextLimits::default(),
+        private: PrivateRelations::none(),
     };
     match decide(snapshot.ruleset.as_ref().unwrap(), &request) {
         Decision::Forward(forward) => Some(forward.facts.statements[0].objects[0].lens),

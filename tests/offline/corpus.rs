@@ -1,6 +1,7 @@
 //! Cases: a statement, and what `partywall explain` says of it.
 //!
-//! Form of a `.case` file: paragraphs of `decide tenant=NAME [login=NAME] [protocol=extended] [types=OID,…] [oracle=skip]`, the text,
+//! Form of a `.case` file: paragraphs of `decide tenant=NAME [login=NAME] [protocol=extended] [types=OID,…]
+//! [private=NAME,…] [oracle=skip]`, the text,
 //! `----`, and the expectation, which ends with a blank line (or, where it holds one itself, stands between two lines of
 //! `----` above and below). Comments begin with `#`. In `bypass/` a line `schema NAME` says whose tables are meant; the
 //! other folders hold their own schema. `UPDATE_CORPUS=1` writes the expectations anew; review them like code.
@@ -155,6 +156,7 @@ struct Case {
     login: String,
     protocol: Protocol,
     parameter_types: Vec<u32>,
+    private: PrivateRelations,
     sql: String,
     expected: String,
 }
@@ -225,6 +227,7 @@ impl Case {
             login: "app".to_owned(),
             protocol: Protocol::Simple,
             parameter_types: Vec::new(),
+            private: PrivateRelations::default(),
             sql,
             expected,
         };
@@ -236,6 +239,7 @@ impl Case {
                 Some(("types", list)) => {
                     case.parameter_types = list.split(',').map(|oid| oid.parse().unwrap()).collect()
                 }
+                Some(("private", list)) => list.split(',').for_each(|name| case.private.insert(name)),
                 // The promise leaves its answer out: it depends on where rows lie.
                 Some(("oracle", "skip")) => {}
                 _ => panic!("not understood: {directive}"),
@@ -255,7 +259,7 @@ impl Case {
             protocol: self.protocol,
             parameter_types: &self.parameter_types,
             limits: &TextLimits::default(),
-            private: PrivateRelations::none(),
+            private: &self.private,
         };
         let decision = guard::decide(ruleset, &request);
         let code = match &decision {

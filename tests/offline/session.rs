@@ -137,7 +137,7 @@ fn guarded(sql: &str) -> Option<GuardedSql> {
         protocol: Protocol::Simple,
         parameter_types: &[],
         limits: &limits,
-        private,
+        private: PrivateRelations::none(),
     };
     match guard::decide(&ruleset, &request) {
         Decision::Forward(forward) => Some(forward.sql),

@@ -154,6 +154,37 @@ def copy():
         equal(left, 0)
 
 
+def copy_formats():
+    rows = [(f"in every format {number}", number, datetime.date(2026, 1, 1)) for number in range(100)]
+    with connect("globex") as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE kept (client_id text, name text, budget numeric, starts_on date) ON COMMIT DROP")
+        cursor.executemany("INSERT INTO kept VALUES ('globex', %s, %s, %s)", rows)
+        for form in ["text", "csv", "binary"]:
+            with cursor.copy(f"COPY kept TO STDOUT (FORMAT {form})") as out:
+                data = b"".join(out)
+            with cursor.copy(f"COPY projects (client_id, name, budget, starts_on) FROM STDIN (FORMAT {form})") as into:
+                into.write(data)
+            cursor.execute("DELETE FROM projects USING kept WHERE projects.name = kept.name")
+            equal(cursor.rowcount, 100)
+        with cursor.copy("COPY projects (name, budget, starts_on) FROM STDIN (FORMAT binary)") as into:
+            into.set_types(["text", "numeric", "date"])
+            for row in rows:
+                into.write_row(row)
+        cursor.execute("SELECT count(*) FROM projects JOIN kept USING (client_id, name, starts_on)")
+        equal(cursor.fetchone()[0], 100)
+        connection.rollback()
+
+
+def temporary():
+    with connect("acme") as connection, connection.cursor() as cursor:
+        for _ in range(20):
+            cursor.execute("CREATE TEMP TABLE work AS SELECT id, number FROM invoices WHERE id <= %s", [10], prepare=False)
+            cursor.execute("SELECT count(*) FROM work JOIN invoices ON invoices.id = work.id WHERE work.id > %s", [5])
+            equal(cursor.fetchone()[0], 5)
+            cursor.execute("DROP TABLE work")
+        connection.rollback()
+
+
 def cancel():
     with connect(autocommit=True) as connection, connect(autocommit=True) as other:
         def stop():

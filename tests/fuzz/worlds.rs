@@ -87,7 +87,17 @@ impl<'a> World<'a> {
 
     fn decide_by(&self, ruleset: &Ruleset, sql: &str, limits: &TextLimits) -> Decision {
         let protocol = Protocol::Simple;
-        guard::decide(ruleset, &Request { identity: &self.identity, sql, protocol, parameter_types: &[], limits })
+        guard::decide(
+            ruleset,
+            &Request {
+                identity: &self.identity,
+                sql,
+                protocol,
+                parameter_types: &[],
+                limits,
+                private: PrivateRelations::none(),
+            },
+        )
     }
 }
 

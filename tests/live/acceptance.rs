@@ -23,6 +23,7 @@ use partywall::demo::postgres::Options;
 use partywall::demo::postgres::ThrowawayPostgres;
 use partywall::guard;
 use partywall::guard::Decision;
+use partywall::guard::PrivateRelations;
 use partywall::guard::Protocol;
 use partywall::guard::Request;
 use partywall::guard::TextLimits;
@@ -466,8 +467,14 @@ impl Site {
         let identity =
             Identity { login: LoginName::parse("tester").unwrap(), tenant: Some(TenantId::parse(TENANT).unwrap()) };
         let limits = TextLimits::default();
-        let request =
-            Request { identity: &identity, sql, protocol: Protocol::Simple, parameter_types: &[], limits: &limits };
+        let request = Request {
+            identity: &identity,
+            sql,
+            protocol: Protocol::Simple,
+            parameter_types: &[],
+            limits: &limits,
+            private: PrivateRelations::none(),
+        };
         match guard::decide(&self.gates[0].ruleset(), &request) {
             Decision::Reject { rejection, .. } if rejection.message == message => Some(rejection.code.as_str()),
             _ => None,

@@ -10,6 +10,7 @@ use partywall::catalog::Catalog;
 use partywall::catalog::RelationKind;
 use partywall::guard;
 use partywall::guard::Decision;
+use partywall::guard::PrivateRelations;
 use partywall::guard::Protocol;
 use partywall::guard::Request;
 use partywall::guard::Ruleset;

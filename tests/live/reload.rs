@@ -264,8 +264,14 @@ fn sent(site: &Site, sql: &str) -> String {
     let snapshot = site.live.load();
     let (_, identity) = snapshot.logins.login("acme_app").unwrap();
     let limits = TextLimits::default();
-    let request =
-        Request { identity: &identity, sql, protocol: Protocol::Simple, parameter_types: &[], limits: &limits };
+    let request = Request {
+        identity: &identity,
+        sql,
+        protocol: Protocol::Simple,
+        parameter_types: &[],
+        limits: &limits,
+        private: PrivateRelations::none(),
+    };
     match decide(snapshot.ruleset.as_ref().unwrap(), &request) {
         Decision::Forward(forward) => forward.sql.as_str().to_owned(),
         Decision::Reject { rejection, .. } => rejection.code.as_str().to_owned(),

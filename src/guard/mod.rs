@@ -55,6 +55,7 @@ mod total;
 mod types;
 mod verify;
 mod verify_copy;
+mod verify_temporary;
 mod view;
 mod walk;
 

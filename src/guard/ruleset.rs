@@ -25,7 +25,7 @@ pub struct Ruleset {
     column_names: HashSet<String>,
     /// Operator symbols that somebody has defined anew and that no extension owns.
     redefined_operators: HashSet<String>,
-    types: HashMap<QualifiedName, TypeKind>,
+    pub(in crate::guard) types: HashMap<QualifiedName, TypeKind>,
     /// Views that cannot be expanded, and why.
     refused_views: BTreeMap<QualifiedName, String>,
     pub(in crate::guard) own_types: OwnTypes,
@@ -211,11 +211,6 @@ impl Ruleset {
 
     pub(in crate::guard) fn type_kind(&self, name: &QualifiedName) -> Option<TypeKind> {
         self.types.get(name).copied()
-    }
-
-    /// In any schema.
-    pub(in crate::guard) fn has_type_named(&self, name: &str) -> bool {
-        self.types.keys().any(|own| own.name == name)
     }
 
     pub(in crate::guard) fn type_on_path(&self, name: &str) -> Option<(QualifiedName, TypeKind)> {

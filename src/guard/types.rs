@@ -107,7 +107,7 @@ pub(in crate::guard) const TEXT_SEARCH: &[&str] = &[
 
 /// A type that a text may name without its schema.
 pub(in crate::guard) fn is_type(ruleset: &Ruleset, name: &str) -> bool {
-    is_built_in(name) || name == "regconfig" || ruleset.has_type_named(name)
+    is_built_in(name) || name == "regconfig" || ruleset.types.keys().any(|own| own.name == name)
 }
 
 impl Walk<'_> {

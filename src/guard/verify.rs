@@ -3,7 +3,7 @@
 //! It knows nothing of how the text was made. What it cannot account for is refused.
 
 use std::collections::BTreeSet;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Insert, LimitClause, Merge,
@@ -18,11 +18,11 @@ use crate::guard::query::item_expression;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, Ruleset, TenantColumn};
 use crate::guard::verify_copy::verify_copy;
+use crate::guard::verify_temporary::verify_temporary;
 use crate::guard::view::View;
 use crate::guard::walk::Outcome;
 use crate::sql::{
-    Body, ExecuteStatement, Explained, ReadErrorKind, TableSource, TemporaryStatement, TextLimits, Tokens, current_of,
-    ident_value, with_script,
+    Body, ExecuteStatement, Explained, ReadErrorKind, TextLimits, Tokens, current_of, ident_value, with_script,
 };
 use crate::tenant::TenantId;
 
@@ -67,32 +67,6 @@ fn verify_execute(
     execute: &ExecuteStatement,
 ) -> Outcome<()> {
     execute.arguments.iter().try_for_each(|tree| verify_tree(ruleset, tenant, tokens, tree))
-}
-
-/// Every name is one of the session's own schema; a query is one like any other.
-fn verify_temporary(
-    ruleset: &Ruleset,
-    tenant: Option<&TenantId>,
-    tokens: &Tokens<'_>,
-    statement: &TemporaryStatement,
-) -> Outcome<()> {
-    let names = match statement {
-        TemporaryStatement::Create(create) => {
-            if let TableSource::Query(tree) = &create.source {
-                verify_tree(ruleset, tenant, tokens, tree)?;
-            }
-            std::slice::from_ref(&create.name)
-        }
-        TemporaryStatement::Drop { names, .. } | TemporaryStatement::Truncate { names } => names,
-        TemporaryStatement::CreateIndex { table: name, .. } | TemporaryStatement::Analyze { name } => {
-            std::slice::from_ref(name)
-        }
-    };
-    if names.iter().all(|name| is_private(tokens, name)) { Ok(()) } else { Err(disagree("a table of another schema")) }
-}
-
-pub(in crate::guard) fn is_private(tokens: &Tokens<'_>, name: &Range<usize>) -> bool {
-    name.len() == 3 && tokens.identifier(name.start).as_deref() == Some(private::SCHEMA)
 }
 
 pub(in crate::guard) fn verify_tree(

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::sql::{TokenKind, Tokens};
+use crate::sql::{TokenKind, Tokens, temporary};
 
 /// The clauses of one query block or data-modifying statement, each without its keyword.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -263,15 +263,8 @@ fn is_name(tokens: &Tokens<'_>, at: usize) -> bool {
 }
 
 fn is_end(tokens: &Tokens<'_>, at: usize) -> bool {
-    matches!(tokens.kind(at), None | Some(TokenKind::Semicolon | TokenKind::RightParen | TokenKind::RightBracket))
-        || is_with_data(tokens, at)
-}
-
-/// WITH [NO] DATA, the last words of CREATE TABLE AS.
-fn is_with_data(tokens: &Tokens<'_>, at: usize) -> bool {
-    let data = if tokens.is_word(at + 1, "no") { at + 2 } else { at + 1 };
-    let is_last = matches!(tokens.kind(data + 1), None | Some(TokenKind::Semicolon));
-    is_last && tokens.is_word(data, "data") && tokens.is_word(at, "with")
+    let ends = &[None, Some(TokenKind::Semicolon), Some(TokenKind::RightParen), Some(TokenKind::RightBracket)];
+    ends.contains(&tokens.kind(at)) || temporary::is_with_data(tokens, at)
 }
 
 /// The next token at the same depth.

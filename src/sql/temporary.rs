@@ -121,6 +121,13 @@ fn names(cursor: &mut Cursor<'_, '_>) -> Result<Vec<Range<usize>>, ReadError> {
     Ok(names)
 }
 
+/// WITH [NO] DATA, the last words of CREATE TABLE AS.
+pub(crate) fn is_with_data(tokens: &Tokens<'_>, at: usize) -> bool {
+    let data = if tokens.is_word(at + 1, "no") { at + 2 } else { at + 1 };
+    let is_last = matches!(tokens.kind(data + 1), None | Some(TokenKind::Semicolon));
+    is_last && tokens.is_word(data, "data") && tokens.is_word(at, "with")
+}
+
 struct Reader<'t, 'a> {
     tokens: &'t Tokens<'a>,
     limits: &'t TextLimits,

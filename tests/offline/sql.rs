@@ -306,7 +306,7 @@ fn session_statements_are_matched_to_their_last_token() {
         ("COMMIT PREPARED 'x'", "other: COMMIT PREPARED"),
         ("PREPARE TRANSACTION 'x'", "other: PREPARE TRANSACTION"),
         ("CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS ''", "other: CREATE FUNCTION"),
-        ("CREATE TEMP TABLE t ()", "other: CREATE TABLE"),
+        ("CREATE TABLE t ()", "other: CREATE TABLE"),
         ("REFRESH MATERIALIZED VIEW v", "other: REFRESH MATERIALIZED VIEW"),
         ("SET a.B TO 'c', d, 1", "Set { scope: Session, name: \"a.b\", value: Values([\"c\", \"d\", \"1\"]) }"),
         ("SET LOCAL TimeZone = DEFAULT", "Set { scope: Local, name: \"timezone\", value: Default }"),

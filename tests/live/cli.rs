@@ -102,7 +102,9 @@ fn from_a_server_to_a_policy_to_an_explanation() {
         .output(0, &[&explain[..], &["SELECT c.name FROM invoices i JOIN countries c ON c.code = i.country"]].concat());
     assert!(text.starts_with("forward\n") && text.contains("'acme'"), "{text}");
     assert!(text.contains("\nread public.countries shared columns="), "{text}");
-    let text = place.output(3, &[&explain[..], &["SELECT * FROM totals"]].concat());
+    let text = place.output(0, &[&explain[..], &["SELECT * FROM totals"]].concat());
+    assert!(text.starts_with("forward\n") && text.contains("\nread public.totals view"), "{text}");
+    let text = place.output(3, &[&explain[..], &["SELECT * FROM \"Odd Name\""]].concat());
     assert!(text.starts_with("reject "), "{text}");
 
     place.write("partywall.toml", &place.config("app"));
@@ -115,7 +117,7 @@ fn from_a_server_to_a_policy_to_an_explanation() {
     line("public.projects ", "key oracle: projects_pkey");
     line("public.invoices ", "key oracle: invoices_pkey");
     line("public.countries ", "shared");
-    line("public.totals ", "hidden");
+    line("public.totals ", "read-only: it is not made of rows of one table");
     line("warning: upstream main: public.invoices is read-only for clients", "(stamp)");
     assert!(!text.contains("role \"app\" "), "{text}");
 }
@@ -140,7 +142,6 @@ fn check_online_names_the_powers_of_the_role_and_what_nobody_classified() {
         "BYPASSRLS",
         "owns tables (public.invoices)",
         "public.countries has no tenant column",
-        "public.totals is no table",
     ] {
         assert!(warnings.contains(part), "{part}: {warnings}");
     }
@@ -148,7 +149,7 @@ fn check_online_names_the_powers_of_the_role_and_what_nobody_classified() {
     let standing = |name: &str| &relations.iter().find(|one| one["relation"] == name).unwrap()["standing"];
     assert_eq!(
         (standing("public.countries"), standing("public.totals")),
-        (&"unclassified".into(), &"undeclared".into())
+        (&"unclassified".into(), &"expanded".into())
     );
 
     place.write("policy.toml", "[table.\"public.gone\"]\nkind = \"shared\"\n");

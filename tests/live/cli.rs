@@ -138,19 +138,12 @@ fn check_online_names_the_powers_of_the_role_and_what_nobody_classified() {
     assert_eq!(role["owned_tables"], serde_json::json!(["public.invoices"]));
     assert_eq!(role["predefined_roles"], serde_json::json!(["pg_read_all_data"]));
     let warnings = report["warnings"].to_string();
-    for part in [
-        "BYPASSRLS",
-        "owns tables (public.invoices)",
-        "public.countries has no tenant column",
-    ] {
+    for part in ["BYPASSRLS", "owns tables (public.invoices)", "public.countries has no tenant column"] {
         assert!(warnings.contains(part), "{part}: {warnings}");
     }
     let relations = report["schemas"][0]["relations"].as_array().unwrap();
     let standing = |name: &str| &relations.iter().find(|one| one["relation"] == name).unwrap()["standing"];
-    assert_eq!(
-        (standing("public.countries"), standing("public.totals")),
-        (&"unclassified".into(), &"expanded".into())
-    );
+    assert_eq!((standing("public.countries"), standing("public.totals")), (&"unclassified".into(), &"expanded".into()));
 
     place.write("policy.toml", "[table.\"public.gone\"]\nkind = \"shared\"\n");
     let output = place.run(&["check", "--config", "partywall.toml", "--online"]);

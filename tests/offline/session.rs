@@ -276,7 +276,10 @@ fn an_idle_session_answers_a_refusal_itself() {
     let mut pair = Pair::new(Script::default());
     pair.client(&query("SELECT secret"));
     assert_eq!(pair.sent(), b"");
-    assert_eq!(pair.got(), "E(C42P01,Mrelation does not exist,HAsk for another.\nMore: partywall explain --code relation-unknown) Z(I)");
+    assert_eq!(
+        pair.got(),
+        "E(C42P01,Mrelation does not exist,HAsk for another.\nMore: partywall explain --code relation-unknown) Z(I)"
+    );
     assert_eq!(pair.events()[0].outcome, Outcome::Deny);
 }
 
@@ -306,5 +309,8 @@ fn a_refusal_behind_a_running_statement_waits_for_its_turn() {
     assert_eq!(pair.got(), "D C(SELECT 1) Z(I)");
     let message = format!("syntax error at or near \"{}\"", poison.trim_end_matches('\0'));
     pair.upstream(&[error("42601", &message), ready(b'I')].concat());
-    assert_eq!(pair.got(), "E(C42P01,Mrelation does not exist,HAsk for another.\nMore: partywall explain --code relation-unknown) Z(I)");
+    assert_eq!(
+        pair.got(),
+        "E(C42P01,Mrelation does not exist,HAsk for another.\nMore: partywall explain --code relation-unknown) Z(I)"
+    );
 }

@@ -7,7 +7,8 @@ use partywall::session::effect::{Outcome, SessionState};
 use crate::frames::*;
 use crate::session::{LIMITS, Pair, Script};
 
-const REFUSED: &str = "E(C42P01,Mrelation does not exist,HAsk for another.\nMore: partywall explain --code relation-unknown)";
+const REFUSED: &str =
+    "E(C42P01,Mrelation does not exist,HAsk for another.\nMore: partywall explain --code relation-unknown)";
 
 /// The mark in the first message sent upstream that has one.
 fn mark(sent: &[u8]) -> String {

@@ -7,6 +7,7 @@ use sqlparser::ast::{
 };
 
 use crate::catalog::QualifiedName;
+use crate::guard::calls::overloaded;
 use crate::guard::field::{column_unknown, system_column};
 use crate::guard::from::{argument_expression, not_allowed};
 use crate::guard::function::{is_form, is_grammar_form, listed};
@@ -353,6 +354,7 @@ impl Walk<'_> {
         let position = self.position(tokens.start);
         match parts.as_slice() {
             [bare] if is_grammar_form(bare) && is_form(self.tokens, tokens.start) => Ok(bare.clone()),
+            [bare] if self.ruleset.is_overloaded(bare, arguments) => Err(overloaded(bare).at(position)),
             [bare] if listed(bare).is_some() => {
                 self.before(tokens.start, "pg_catalog.");
                 Ok(bare.clone())

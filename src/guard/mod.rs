@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod arbiter;
+mod calls;
 mod change;
 mod claims;
 mod clock;

@@ -1,8 +1,9 @@
 //! Policy compiled against a catalogue: what each relation, function, operator and type is to a client.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::catalog::{CATALOG_FORMAT, Catalog, Key, QualifiedName, Reference, Relation, RelationKind, TypeKind};
+use crate::guard::calls::{Calls, Overloads, compile_functions};
 use crate::guard::family::{compile_families, is_table};
 use crate::guard::grade::{Standing, Target, oracle_keys};
 use crate::guard::own_types::OwnTypes;
@@ -22,6 +23,7 @@ pub struct Ruleset {
     functions: HashMap<QualifiedName, Calls>,
     /// Names of all functions outside `pg_catalog`: an unqualified call of one is ambiguous.
     function_names: HashSet<String>,
+    overloads: Overloads,
     column_names: HashSet<String>,
     /// Operator symbols that somebody has defined anew and that no extension owns.
     redefined_operators: HashSet<String>,
@@ -29,15 +31,6 @@ pub struct Ruleset {
     /// Views that cannot be expanded, and why.
     refused_views: BTreeMap<QualifiedName, String>,
     pub(in crate::guard) own_types: OwnTypes,
-}
-
-/// Which calls of a name can only mean overloads that the policy lists.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Calls {
-    /// Every overload is listed.
-    Any,
-    /// Calls with these numbers of arguments: every overload that is not listed takes fewer.
-    WithArguments(BTreeSet<usize>),
 }
 
 /// Something in a policy that does not fit the catalogue.
@@ -117,6 +110,7 @@ impl Ruleset {
             explain: crate::guard::explain::ExplainRules::compile(policy),
             relations,
             functions,
+            overloads: Overloads::of(policy, catalog),
             function_names: catalog.functions.iter().map(|function| function.name.clone()).collect(),
             column_names: column_names(catalog),
             redefined_operators: redefined.map(|operator| operator.name.clone()).collect(),
@@ -199,6 +193,11 @@ impl Ruleset {
     /// Of any relation or composite type of the catalogue, in reach or not.
     pub(in crate::guard) fn has_column_named(&self, name: &str) -> bool {
         self.column_names.contains(name)
+    }
+
+    /// Whether a bare call of a built-in function would be one of the database's own at the server.
+    pub(in crate::guard) fn is_overloaded(&self, name: &str, arguments: usize) -> bool {
+        self.overloads.take(name, arguments)
     }
 
     pub(in crate::guard) fn has_function_named(&self, name: &str) -> bool {
@@ -346,54 +345,4 @@ fn read_only(declared: Option<TableKind>, rule: Option<&TableRule>, relation: &R
     let trusted = rule.map(|rule| rule.trusted_triggers.as_slice()).unwrap_or_default();
     let untrusted = relation.triggers.iter().find(|trigger| !trusted.contains(trigger));
     untrusted.map(|name| format!("trigger \"{name}\" is not among its trusted_triggers in the policy"))
-}
-
-fn compile_functions(
-    policy: &Policy,
-    catalog: &Catalog,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> HashMap<QualifiedName, Calls> {
-    let mut listed = HashMap::new();
-    for identity in policy.functions.keys() {
-        let name = &identity.function;
-        let path = format!("function.\"{name}({})\"", identity.arguments);
-        let overloads =
-            || catalog.functions.iter().filter(|entry| entry.schema == name.schema && entry.name == name.name);
-        if !overloads().any(|entry| entry.arguments == identity.arguments) {
-            let message = match overloads().next() {
-                Some(entry) => format!("there is no such function; there is {name}({})", entry.arguments),
-                None => "there is no such function".to_owned(),
-            };
-            diagnostics.push(Diagnostic { path, message });
-            continue;
-        }
-        // Which overload a call means depends on types that only the server knows, but none takes more arguments
-        // than it has parameters.
-        let is_listed = |arguments: &str| {
-            policy.functions.keys().any(|other| other.function == *name && other.arguments == arguments)
-        };
-        let unlisted: Vec<_> = overloads().filter(|entry| !is_listed(&entry.arguments)).collect();
-        let own = parameters(&identity.arguments);
-        match unlisted.iter().find(|entry| parameters(&entry.arguments) >= own || entry.arguments.contains("VARIADIC"))
-        {
-            Some(entry) => diagnostics.push(Diagnostic {
-                path,
-                message: format!("a call could also mean {name}({}), which is not listed; list both", entry.arguments),
-            }),
-            None if unlisted.is_empty() => {
-                listed.insert(name.clone(), Calls::Any);
-            }
-            None => {
-                let calls = listed.entry(name.clone()).or_insert_with(|| Calls::WithArguments(BTreeSet::new()));
-                if let Calls::WithArguments(counts) = calls {
-                    counts.insert(own);
-                }
-            }
-        }
-    }
-    listed
-}
-
-fn parameters(arguments: &str) -> usize {
-    if arguments.is_empty() { 0 } else { arguments.split(", ").count() }
 }

@@ -508,7 +508,7 @@ impl Generator {
                 "MOVE 3 IN c; FETCH RELATIVE 0 c; FETCH ABSOLUTE -1 c; MOVE BACKWARD ALL IN c; FETCH FORWARD ALL c",
             ])
         } else {
-            self.random.pick(&["FETCH ALL c", "MOVE ALL IN c", "MOVE FORWARD 1000 IN c; FETCH NEXT c"])
+            self.random.pick(&["FETCH ALL c", "MOVE ALL IN c", "MOVE FORWARD 1000000 IN c; FETCH NEXT c"])
         };
         let scroll = if movements.contains("BACKWARD") { "SCROLL " } else { "" };
         let hold = self.random.pick(&["", "", " WITH HOLD"]);

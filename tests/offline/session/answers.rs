@@ -62,6 +62,15 @@ fn a_detail_that_repeats_the_client_s_key_is_kept() {
 }
 
 #[test]
+fn a_function_is_named_as_the_client_named_it() {
+    let mut pair = Pair::new(Script::default());
+    pair.client(&query("SELECT 1"));
+    let message = "function pg_catalog.left() does not exist";
+    pair.upstream(&[error_fields(&[('S', "ERROR"), ('C', "42883"), ('M', message)]), ready(b'I')].concat());
+    assert_eq!(pair.got(), "E(C42883,Mfunction left() does not exist) Z(I)");
+}
+
+#[test]
 fn a_position_in_our_own_words_is_dropped() {
     let mut pair = Pair::new(Script::default());
     pair.client(&query("SELECT 1"));

@@ -5,6 +5,7 @@ use sqlparser::ast::{
 };
 
 use crate::guard::kind::Kind;
+use crate::guard::total::LEVELS_MAX;
 use crate::guard::walk::Walk;
 use crate::sql::ident_value;
 
@@ -21,13 +22,14 @@ struct Near {
 impl Walk<'_> {
     /// What kind of value it is, if it is computed from the clock or a literal, and never leaves the calendar.
     pub(in crate::guard) fn near(&self, expression: &Expr) -> Option<Kind> {
-        self.reach(expression).filter(|near| near.steps <= STEPS_MAX).map(|near| near.kind)
+        self.reach(expression, LEVELS_MAX).filter(|near| near.steps <= STEPS_MAX).map(|near| near.kind)
     }
 
-    fn reach(&self, expression: &Expr) -> Option<Near> {
+    fn reach(&self, expression: &Expr, levels: usize) -> Option<Near> {
+        let levels = levels.checked_sub(1)?;
         match expression {
-            Expr::Nested(inner) => self.reach(inner),
-            Expr::Function(function) => self.clock_call(function),
+            Expr::Nested(inner) => self.reach(inner, levels),
+            Expr::Function(function) => self.clock_call(function, levels),
             Expr::TypedString(typed) => {
                 let value = Expr::Value(typed.value.clone());
                 self.day_or_moment(&value, &typed.data_type)
@@ -35,12 +37,12 @@ impl Walk<'_> {
             Expr::Cast { expr, data_type, format: None, .. } => match expr.as_ref() {
                 Expr::Value(_) => self.day_or_moment(expr, data_type),
                 inner => {
-                    let near = self.reach(inner)?;
+                    let near = self.reach(inner, levels)?;
                     kind_of(data_type).map(|kind| Near { kind, ..near })
                 }
             },
             Expr::BinaryOp { left, op: BinaryOperator::Plus | BinaryOperator::Minus, right } => {
-                let Near { kind, steps } = self.reach(left)?;
+                let Near { kind, steps } = self.reach(left, levels)?;
                 if kind == Kind::Date && self.number_holds(right, are_days) {
                     return Some(Near { kind, steps: steps + 1 });
                 }
@@ -51,7 +53,7 @@ impl Walk<'_> {
         }
     }
 
-    fn clock_call(&self, function: &Function) -> Option<Near> {
+    fn clock_call(&self, function: &Function, levels: usize) -> Option<Near> {
         let plain = function.over.is_none() && function.filter.is_none() && function.within_group.is_empty();
         let parts: Vec<String> =
             function.name.0.iter().map(|part| part.as_ident().map(ident_value)).collect::<Option<_>>()?;
@@ -76,7 +78,7 @@ impl Walk<'_> {
             ("localtimestamp", []) => now(Kind::Timestamp),
             ("current_date", []) => now(Kind::Date),
             ("date_trunc", [unit, moment]) => {
-                let near = self.reach(argument(moment)?)?;
+                let near = self.reach(argument(moment)?, levels)?;
                 let kind = if near.kind == Kind::Date { Kind::TimestampTz } else { near.kind };
                 self.string_holds(argument(unit)?, is_unit).then_some(Near { kind, steps: near.steps + 1 })
             }

@@ -51,7 +51,7 @@ impl Walk<'_> {
                 self.each(list)
             }
             Expr::Tuple(list) => self.each(list),
-            Expr::Array(array) => self.each(&array.elem),
+            Expr::Array(array) if array.named => self.elements(&array.elem),
             Expr::Like { any: false, expr, pattern, escape_char, .. }
             | Expr::ILike { any: false, expr, pattern, escape_char, .. }
             | Expr::SimilarTo { expr, pattern, escape_char, .. } => {

@@ -173,7 +173,7 @@ impl Walk<'_> {
             }
             _ => {}
         }
-        match cast_target(data_type).map(|name| self.call_of(Form::Cast, name, &[inner])) {
+        match cast_target(data_type).map(|name| self.call(Form::Cast, name, &[inner], &[measure])) {
             Some(call) if call.total => call,
             _ => Measure::partial(target),
         }

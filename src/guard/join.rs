@@ -20,6 +20,9 @@ pub(in crate::guard) enum JoinKind {
     Other,
 }
 
+/// Relations that the USING and NATURAL JOIN of a text look at: some two hundred of these in a chain.
+const MERGED_MAX: usize = 20_000;
+
 impl Walk<'_> {
     pub(in crate::guard) fn join(&mut self, join: &Join, begin: usize) -> Outcome<()> {
         if join.global {
@@ -110,6 +113,12 @@ impl Walk<'_> {
             return Err(Rejection::new(Code::OperatorNotAllowed, "JOIN … USING and NATURAL JOIN are not allowed here")
                 .detail("The database defines an operator = of its own, which they might use.")
                 .hint("Write the join condition with ON."));
+        }
+        self.merged += entries.len();
+        if self.merged > MERGED_MAX {
+            return Err(Rejection::new(Code::StatementTooLarge, "the statement joins too many relations")
+                .detail("Each USING and NATURAL JOIN looks at the columns of all relations that it joins.")
+                .hint("Write the join conditions with ON, or split the statement."));
         }
         for (level, entry) in self.behind(self.computed(entries, names)) {
             self.fence_entry(level, entry)?;

@@ -3,6 +3,7 @@
 mod aggregate;
 mod arbiter;
 mod calls;
+mod array;
 mod change;
 mod claims;
 mod clock;

@@ -24,6 +24,10 @@ pub(in crate::guard) struct Measure {
 /// Wider than this, what is made of small values could come near the server's limit of 1 GB.
 pub(in crate::guard) const WIDTH_MAX: usize = 64;
 
+/// How far a look at a level of an expression goes into it. Each level of a chain is looked at: without an end to that a
+/// long one would take its length squared.
+pub(in crate::guard) const LEVELS_MAX: usize = 32;
+
 impl Measure {
     pub(in crate::guard) fn new(kind: Kind, total: bool) -> Self {
         Self { kind, total, width: 1 }
@@ -166,7 +170,7 @@ impl Walk<'_> {
             }
             B::Eq | B::NotEq => self.comparison(left, right, Kind::equality_is_total),
             B::Lt | B::LtEq | B::Gt | B::GtEq => self.comparison(left, right, Kind::order_is_total),
-            B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo if is_number(left) && is_number(right) => {
+            B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo if are_numbers(left, right, LEVELS_MAX) => {
                 // Computed while the statement is planned, whatever the rows.
                 let (left, right) = (self.measure(left), self.measure(right));
                 Measure::total(if left.kind == right.kind { left.kind } else { Kind::Untyped })
@@ -271,11 +275,12 @@ fn compare(left: &[Measure], right: &[Measure], is_total: fn(&Kind, &Kind) -> bo
     left.len() == right.len() && left.iter().zip(right).all(pair)
 }
 
-/// Numbers as they are written, and what is computed from them alone.
-fn is_number(expression: &Expr) -> bool {
+/// Numbers as they are written, and what is computed from them alone, in so many levels.
+fn is_number(expression: &Expr, levels: usize) -> bool {
+    let Some(levels) = levels.checked_sub(1) else { return false };
     match expression {
         Expr::Value(value) => matches!(value.value, Value::Number(..)),
-        Expr::Nested(inner) | Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } => is_number(inner),
+        Expr::Nested(inner) | Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } => is_number(inner, levels),
         Expr::BinaryOp {
             left,
             op:
@@ -285,7 +290,11 @@ fn is_number(expression: &Expr) -> bool {
                 | BinaryOperator::Divide
                 | BinaryOperator::Modulo,
             right,
-        } => is_number(left) && is_number(right),
+        } => are_numbers(left, right, levels),
         _ => false,
     }
+}
+
+fn are_numbers(left: &Expr, right: &Expr, levels: usize) -> bool {
+    is_number(left, levels) && is_number(right, levels)
 }

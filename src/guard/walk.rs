@@ -44,6 +44,8 @@ pub(in crate::guard) struct Walk<'a> {
     pub(in crate::guard) unsure: bool,
     /// USING or NATURAL stands somewhere in the text.
     pub(in crate::guard) merges_columns: bool,
+    /// How many relations USING and NATURAL JOIN have looked at.
+    pub(in crate::guard) merged: usize,
     /// `(row).*` stands somewhere in the text, which to the parser is one column.
     pub(in crate::guard) expands_rows: bool,
     /// While an ON condition is read: the entries of its level that it can refer to.
@@ -167,6 +169,7 @@ impl<'a> Walk<'a> {
                     && tokens.kind(at - 1) == Some(TokenKind::Dot)
                     && matches!(tokens.kind(at - 2), Some(TokenKind::RightParen | TokenKind::RightBracket))
             }),
+            merged: 0,
             joined: None,
             writes: false,
             conflicts_read: 0,

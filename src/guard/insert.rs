@@ -105,6 +105,9 @@ impl Walk<'_> {
             for column in &insert.columns {
                 supplied.names.push(self.column_or_part(rule, column)?);
             }
+            if self.width(source).is_some_and(|width| width > supplied.names.len()) {
+                return Err(Rejection::new(Code::NotParsed, "INSERT has more expressions than target columns"));
+            }
         } else if rule.lens == Lens::Private {
             return Ok(supplied);
         } else {

@@ -1,7 +1,7 @@
 //! Everything that the guard holds to be total, written out for a test on a real server.
 
 use crate::catalog::QualifiedName;
-use crate::guard::entries::{ENTRIES, Entry, Form, Gives, Takes};
+use crate::guard::entries::{ENTRIES, Entry, Form, Takes};
 use crate::guard::fit::element;
 use crate::guard::kind::{Kind, Span};
 
@@ -69,7 +69,7 @@ fn of_entry(entry: &Entry) -> Vec<Claim> {
         let names = rows.iter().map(move |row| Claim {
             expression: expression.clone(),
             operands: row.iter().map(|(sample, _)| sample.clone()).collect(),
-            gives: gives(entry.gives, row.first().map(|(_, kind)| kind)),
+            gives: columns(&entry.result(row.first().map(|(_, kind)| kind))),
             reason: entry.reason,
         });
         names.collect::<Vec<_>>()
@@ -266,23 +266,4 @@ fn array_of(name: &str) -> Option<String> {
         Some((bare, rest)) if rest.starts_with("COLLATE") => Some(format!("{bare}[] {rest}")),
         _ => Some(format!("{name}[]")),
     }
-}
-
-fn gives(gives: Gives, first: Option<&Kind>) -> Vec<String> {
-    let kind = match gives {
-        Gives::Boolean => Kind::Boolean,
-        Gives::Integer => Kind::Integer,
-        Gives::Numeric => Kind::Numeric,
-        Gives::Float => Kind::Float,
-        Gives::Text => Kind::Text,
-        Gives::Date => Kind::Date,
-        Gives::Timestamp => Kind::Timestamp,
-        Gives::TimestampTz => Kind::TimestampTz,
-        Gives::Jsonb => Kind::Jsonb,
-        Gives::Uuid => Kind::Uuid,
-        Gives::Bytea => Kind::Bytea,
-        Gives::TextArray => Kind::Array(Box::new(Kind::Text)),
-        Gives::Element => first.and_then(element).unwrap_or(Kind::Unknown),
-    };
-    columns(&kind)
 }

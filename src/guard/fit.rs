@@ -50,7 +50,7 @@ impl Entry {
         operands.len() == self.takes.len() && typed && each()
     }
 
-    fn result(&self, first: Option<&Kind>) -> Kind {
+    pub(in crate::guard) fn result(&self, first: Option<&Kind>) -> Kind {
         match self.gives {
             Gives::Boolean => Kind::Boolean,
             Gives::Integer => Kind::Integer,

@@ -9,7 +9,7 @@ use crate::guard::foreign::foreign_insert;
 use crate::guard::from::not_allowed;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::relation::{primary_key, undeclared};
-use crate::guard::rows::mismatch;
+use crate::guard::rows::{fits, mismatch};
 use crate::guard::ruleset::{Lens, RelationRule, TenantColumn};
 use crate::guard::scope::{Entry, Level, Protection};
 use crate::guard::tenant_column::literal;
@@ -105,8 +105,10 @@ impl Walk<'_> {
             for column in &insert.columns {
                 supplied.names.push(self.column_or_part(rule, column)?);
             }
-            if self.width(source).is_some_and(|width| width > supplied.names.len()) {
-                return Err(Rejection::new(Code::NotParsed, "INSERT has more expressions than target columns"));
+            if let Some(width) = self.width(source) {
+                // `(row).*` may be more columns than one.
+                let least = if self.expands_rows { supplied.names.len() } else { 0 };
+                fits(width.max(least), supplied.names.len())?;
             }
         } else if rule.lens == Lens::Private {
             return Ok(supplied);
@@ -122,7 +124,7 @@ impl Walk<'_> {
         match place {
             Some(_) if self.expands_rows => return Err(mismatch(column)),
             Some(place) => self.check_query(source, place, column, value, &mut Vec::new())?,
-            None => self.append_to_arms(&source.body, &literal)?,
+            None => self.append_to_arms(&source.body, supplied.names.len(), &literal)?,
         }
         let mut list: Vec<String> = supplied.names.iter().map(|name| quote_identifier(name)).collect();
         if place.is_none() {

@@ -1,5 +1,6 @@
 //! The rows that an INSERT brings: each gets the tenant's value, or is shown to have it.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use sqlparser::ast::{Distinct, Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, TableFactor, Value, Values};
@@ -16,20 +17,25 @@ use crate::sql::clauses::{self, Block, Clauses};
 use crate::sql::{ident_value, token_range};
 
 impl Walk<'_> {
-    /// Adds a value to the end of every row that the source can give.
-    pub(in crate::guard) fn append_to_arms(&mut self, body: &SetExpr, literal: &str) -> Outcome<()> {
+    /// Adds a value to the end of every row that the source can give, which is behind that many columns.
+    pub(in crate::guard) fn append_to_arms(&mut self, body: &SetExpr, columns: usize, literal: &str) -> Outcome<()> {
         match body {
             SetExpr::Select(select) => {
+                let is_plain = |item: &SelectItem| item_expression(item).is_some();
+                if !self.expands_rows && select.projection.iter().all(is_plain) {
+                    fits(select.projection.len(), columns)?;
+                }
                 let list = self.select_list(select)?;
                 self.after(list.end - 1, format!(", {literal}"));
                 Ok(())
             }
-            SetExpr::Query(query) => self.append_to_arms(&query.body, literal),
+            SetExpr::Query(query) => self.append_to_arms(&query.body, columns, literal),
             SetExpr::SetOperation { left, right, .. } => {
-                self.append_to_arms(left, literal)?;
-                self.append_to_arms(right, literal)
+                self.append_to_arms(left, columns, literal)?;
+                self.append_to_arms(right, columns, literal)
             }
             SetExpr::Values(values) => {
+                values.rows.iter().try_for_each(|row| fits(row.content.len(), columns))?;
                 for row in self.value_rows(values)? {
                     self.after(row.end - 2, format!(", {literal}"));
                 }
@@ -218,6 +224,16 @@ impl Walk<'_> {
             None => element,
         }
     }
+}
+
+/// With the tenant behind it, a row of another length would have it in another column's place. PostgreSQL's words.
+pub(in crate::guard) fn fits(expressions: usize, columns: usize) -> Outcome<()> {
+    let message = match expressions.cmp(&columns) {
+        Ordering::Greater => "INSERT has more expressions than target columns",
+        Ordering::Less => "INSERT has more target columns than expressions",
+        Ordering::Equal => return Ok(()),
+    };
+    Err(Rejection::new(Code::NotParsed, message))
 }
 
 pub(in crate::guard) fn mismatch(column: &TenantColumn) -> Rejection {

@@ -24,6 +24,7 @@ mod temporary;
 mod shape;
 mod token;
 mod vocabulary;
+mod words;
 
 pub use copy::CopyCondition;
 pub use copy::CopyDirection;

@@ -1,5 +1,6 @@
 //! The words and operators that the parser may know; all others are plain names and unknown operators to it.
 
+use crate::sql::words::Words;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
 use sqlparser::tokenizer::Word;
@@ -25,9 +26,11 @@ const KEYWORDS: &[&str] = &[
     "window", "with", "within", "without", "year", "zone",
 ];
 
-/// Whether a word, in lower case, may be a keyword to the parser wherever it stands.
+static WORDS: Words<(), 512> = Words::of(&[(KEYWORDS, ())]);
+
+/// Whether a word may be a keyword to the parser wherever it stands.
 pub(crate) fn is_keyword(word: &str) -> bool {
-    KEYWORDS.binary_search(&word).is_ok()
+    WORDS.get(word).is_some()
 }
 
 /// A word that is nothing but a name.
@@ -93,17 +96,5 @@ pub(crate) fn operator(text: &str) -> Token {
         "@-@" => Token::AtDashAt,
         "?-" => Token::QuestionMarkDash,
         _ => Token::CustomBinaryOperator(text.to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_list_is_sorted() {
-        let mut sorted = KEYWORDS.to_vec();
-        sorted.sort_unstable();
-        assert_eq!(KEYWORDS, sorted);
     }
 }

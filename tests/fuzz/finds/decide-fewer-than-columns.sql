@@ -1,0 +1,2 @@
+-- agency acme
+INSERT INTO drafts ( id , body ) VALUES ( width )

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use sqlparser::ast::{BinaryOperator, Expr};
 
+use crate::guard::computed::Source;
 use crate::guard::from::not_allowed;
 use crate::guard::join::JoinKind;
 use crate::guard::rejection::{Code, Rejection};
@@ -203,11 +204,11 @@ impl Walk<'_> {
         match entry.map(|entry| entry.protection.clone()) {
             None | Some(Protection::None) => Ok(()),
             Some(Protection::Guard { table, .. }) => {
-                self.fence(&[table]);
+                self.fence(&[Source::Lens(table)]);
                 Ok(())
             }
-            Some(Protection::Fence { tables }) => {
-                self.fence(&tables);
+            Some(Protection::Fence { sources }) => {
+                self.fence(&sources);
                 Ok(())
             }
             Some(Protection::Target { .. }) => Err(not_allowed("a condition on a target that an inner alias hides")

@@ -5,6 +5,7 @@ use sqlparser::ast::{
     TableWithJoins,
 };
 
+use crate::guard::computed::Source;
 use crate::guard::join::constraint;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::scope::{Entry, Level, OutputColumn, Protection};
@@ -92,13 +93,15 @@ impl Walk<'_> {
                 self.hide_level(!lateral);
                 let columns = self.subquery(subquery)?;
                 self.hide_level(false);
-                let tables = self.touched.get(mark..).unwrap_or_default().to_vec();
+                let sources = self.touched.get(mark..).unwrap_or_default().to_vec();
                 let lateral = self.referenced(references).into_iter().collect();
                 let shape = self.shape(subquery).cloned().unwrap_or_default();
                 let protection = match shape.tenant {
                     // No other scoped table is in it that a condition could be pushed down to.
-                    Some(shown) if tables.iter().all(|table| *table == shown.table) => shown.protection(),
-                    _ => fences(tables),
+                    Some(shown) if sources.iter().all(|source| *source == Source::Lens(shown.table)) => {
+                        shown.protection()
+                    }
+                    _ => fences(sources),
                 };
                 let entry = Entry { lateral, shared: shape.shared, ..plain_entry(None, columns, protection) };
                 let entry = self.alias(entry, alias.as_ref());
@@ -142,11 +145,11 @@ impl Walk<'_> {
             self.record_all_columns(relation);
         }
         let columns = inner.entries.iter().map(|entry| entry.columns.clone()).collect::<Option<Vec<_>>>();
-        let tables = self.touched.get(mark..).unwrap_or_default().to_vec();
+        let sources = self.touched.get(mark..).unwrap_or_default().to_vec();
         // The merged columns of USING and NATURAL stand once, in another order: not worth knowing exactly.
         let columns = if has_merged_columns(join) { None } else { columns.map(|columns| columns.concat()) };
         let lateral = self.referenced(references).into_iter().collect();
-        let entry = Entry { lateral, shared, ..plain_entry(None, columns, fences(tables)) };
+        let entry = Entry { lateral, shared, ..plain_entry(None, columns, fences(sources)) };
         let entry = self.alias(entry, Some(alias));
         self.push_entry(entry)
     }
@@ -206,8 +209,8 @@ fn function_entry(name: String) -> Entry {
     Entry { function_columns, ..plain_entry(Some(name), None, Protection::None) }
 }
 
-pub(in crate::guard) fn fences(tables: Vec<usize>) -> Protection {
-    if tables.is_empty() { Protection::None } else { Protection::Fence { tables } }
+pub(in crate::guard) fn fences(sources: Vec<Source>) -> Protection {
+    if sources.is_empty() { Protection::None } else { Protection::Fence { sources } }
 }
 
 /// The value that an argument gives, by its place or by its name.

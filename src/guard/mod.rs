@@ -7,6 +7,7 @@ mod array;
 mod change;
 mod claims;
 mod clock;
+mod computed;
 mod condition;
 mod conflict;
 mod copy;

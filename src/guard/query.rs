@@ -5,6 +5,7 @@ use sqlparser::ast::{
     SelectItemQualifiedWildcardKind, SetExpr, Statement, Value, Values, With,
 };
 
+use crate::guard::computed::Planning;
 use crate::guard::foreign::{foreign_query, foreign_select, foreign_wildcard};
 use crate::guard::from::{not_allowed, renamed};
 use crate::guard::function::{Listed, listed};
@@ -60,7 +61,7 @@ impl Walk<'_> {
             for cte in &with.cte_tables {
                 let name = ident_value(&cte.alias.name);
                 let standing = CteStanding::Ahead { used: false };
-                self.ctes.push(CteEntry { name, columns: None, tables: Vec::new(), standing });
+                self.ctes.push(CteEntry { name, columns: None, sources: Vec::new(), standing });
             }
         }
         for (at, cte) in with.cte_tables.iter().enumerate() {
@@ -70,7 +71,7 @@ impl Walk<'_> {
             if with.recursive {
                 if standing == Some(CteStanding::Ahead { used: true }) {
                     // A query before it has been read without knowing what its conditions are pushed down to.
-                    self.fence(&entry.tables);
+                    self.fence(&entry.sources);
                 }
                 if let Some(place) = self.ctes.get_mut(first + at) {
                     *place = entry;
@@ -88,21 +89,25 @@ impl Walk<'_> {
         }
         let mark = self.touched.len();
         let shape = self.query(&cte.query)?;
-        let mut tables = self.touched.get(mark..).unwrap_or_default().to_vec();
-        tables.sort_unstable();
-        tables.dedup();
+        // Only by its name is it reached from here on.
+        let mut inside = self.touched.split_off(mark);
+        inside.sort_unstable();
+        inside.dedup();
         let names: Vec<String> = cte.alias.columns.iter().map(|column| ident_value(&column.name)).collect();
         let writes = !matches!(
             cte.query.body.as_ref(),
             SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::SetOperation { .. } | SetExpr::Values(_)
         );
-        // Conditions from outside are pushed only into a CTE that is inlined: a plain SELECT, not materialized.
-        if writes || matches!(cte.materialized, Some(CteAsMaterialized::Materialized)) {
-            tables.clear();
-        }
+        let planning = match cte.materialized {
+            _ if writes => Planning::Apart,
+            Some(CteAsMaterialized::Materialized) => Planning::Apart,
+            Some(CteAsMaterialized::NotMaterialized) => Planning::Inlined,
+            None => Planning::ByMentions,
+        };
+        let sources = self.compute(inside, planning);
         // A name of a recursive WITH may stand for rows of an earlier round: its kinds are not known.
         let columns = if recursive { None } else { renamed(shape.columns, &names) };
-        Ok(CteEntry { name: ident_value(&cte.alias.name), columns, tables, standing: CteStanding::Known })
+        Ok(CteEntry { name: ident_value(&cte.alias.name), columns, sources, standing: CteStanding::Known })
     }
 
     pub(in crate::guard) fn set_expression(&mut self, body: &SetExpr) -> Outcome<QueryShape> {

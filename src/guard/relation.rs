@@ -5,6 +5,7 @@ use std::ops::Range;
 use sqlparser::ast::{ObjectName, TableAlias};
 
 use crate::catalog::{KeyKind, QualifiedName};
+use crate::guard::computed::Source;
 use crate::guard::decision::{Access, LensKind};
 use crate::guard::from::{fences, not_allowed, plain_entry};
 use crate::guard::private;
@@ -56,8 +57,9 @@ impl<'a> Walk<'a> {
                 let Some(cte) = self.ctes.get(at).cloned() else {
                     return Err(Rejection::new(Code::ReadingsDisagree, "common table expression out of scope"));
                 };
-                self.touched.extend(cte.tables.iter().copied());
-                plain_entry(Some(cte.name), cte.columns, fences(cte.tables))
+                self.mention(&cte.sources);
+                self.touched.extend(&cte.sources);
+                plain_entry(Some(cte.name), cte.columns, fences(cte.sources))
             }
             Named::Catalog(relation) => {
                 let shown =
@@ -105,10 +107,10 @@ impl<'a> Walk<'a> {
                 let predicate = self.predicate(rule, tenant_column, &reference)?;
                 let given = alias.is_some();
                 let alias = (!given).then(|| name.clone());
-                let lens = LensUse { tokens, relation: relation.clone(), only, predicate, alias, fenced: false };
+                let lens = LensUse { tokens, relation: relation.clone(), only, predicate, alias };
                 let table = self.lenses.len();
                 self.lenses.push(lens);
-                self.touched.push(table);
+                self.touched.push(Source::Lens(table));
                 Protection::Guard { table, column: tenant_column.name.clone(), tenant_column: tenant_column.clone() }
             }
         };

@@ -1,6 +1,7 @@
 //! The names that a clause can see: relations by alias, their columns, and how each has to be protected.
 
 use crate::catalog::QualifiedName;
+use crate::guard::computed::Source;
 use crate::guard::kind::Kind;
 use crate::guard::ruleset::TenantColumn;
 
@@ -51,7 +52,7 @@ pub(in crate::guard) enum Protection {
     /// The target of an UPDATE or DELETE: likewise.
     Target { column: String, tenant_column: TenantColumn },
     /// Lenses deep inside, out of sight: each gets a fence.
-    Fence { tables: Vec<usize> },
+    Fence { sources: Vec<Source> },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,7 +153,7 @@ impl Entry {
             let same = self.columns.iter().flatten().filter(|own| own.name == *column).count();
             // Two columns of that name: no reference to the tenant column can be written.
             if same > 1 {
-                self.protection = Protection::Fence { tables: vec![*table] };
+                self.protection = Protection::Fence { sources: vec![Source::Lens(*table)] };
             }
         }
         self

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::catalog::{Column, QualifiedName, RelationKind};
 use crate::guard::Request;
+use crate::guard::computed::{Computed, Source};
 use crate::guard::decision::{Access, LensKind, ObjectAccess, ParameterCheck, TenantValue};
 use crate::guard::kind::Kind;
 use crate::guard::naming::Positioned;
@@ -34,8 +35,12 @@ pub(in crate::guard) struct Walk<'a> {
     pub(in crate::guard) objects: BTreeMap<QualifiedName, ObjectAccess>,
     /// Scoped tables that are read, in the order of their lenses.
     pub(in crate::guard) lenses: Vec<LensUse>,
-    /// Lenses in the order in which they were reached, also through a CTE's name.
-    pub(in crate::guard) touched: Vec<usize>,
+    /// Lenses and common table expressions in the order in which they were reached.
+    pub(in crate::guard) touched: Vec<Source>,
+    /// What was read of WITH clauses, by number.
+    pub(in crate::guard) computed: Vec<Computed>,
+    /// What must be fenced off from conditions outside of it.
+    pub(in crate::guard) fences: BTreeSet<Source>,
     /// Column references in the order in which they were met.
     pub(in crate::guard) references: Vec<ColumnUse>,
     /// What is known of each query that was read, by the address of its node.
@@ -90,7 +95,6 @@ pub(in crate::guard) struct LensUse {
     pub(in crate::guard) predicate: String,
     /// The alias to be given where the client gave none.
     pub(in crate::guard) alias: Option<String>,
-    pub(in crate::guard) fenced: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,8 +107,8 @@ pub(in crate::guard) enum Inheritance {
 pub(in crate::guard) struct CteEntry {
     pub(in crate::guard) name: String,
     pub(in crate::guard) columns: Option<Vec<OutputColumn>>,
-    /// Lenses inside that a condition from outside could be pushed down to.
-    pub(in crate::guard) tables: Vec<usize>,
+    /// What its rows come from.
+    pub(in crate::guard) sources: Vec<Source>,
     pub(in crate::guard) standing: CteStanding,
 }
 
@@ -160,6 +164,8 @@ impl<'a> Walk<'a> {
             objects: BTreeMap::new(),
             lenses: Vec::new(),
             touched: Vec::new(),
+            computed: Vec::new(),
+            fences: BTreeSet::new(),
             references: Vec::new(),
             queries: HashMap::new(),
             unsure: holds_what_the_tree_does_not_show(tokens),
@@ -205,8 +211,9 @@ impl<'a> Walk<'a> {
                 Edit::Replace(tokens, text) => edits.replace(tokens.clone(), text.as_str()),
             }
         }
-        for lens in &self.lenses {
-            edits.replace(lens.tokens.clone(), lens.text());
+        let fenced = self.fenced_lenses();
+        for (number, lens) in self.lenses.iter().enumerate() {
+            edits.replace(lens.tokens.clone(), lens.text(fenced.contains(&number)));
         }
         emit(self.tokens, &edits)
     }
@@ -299,19 +306,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    pub(in crate::guard) fn fence(&mut self, tables: &[usize]) {
-        for table in tables {
-            if let Some(lens) = self.lenses.get_mut(*table) {
-                lens.fenced = true;
-            }
-        }
+    pub(in crate::guard) fn fence(&mut self, sources: &[Source]) {
+        self.fences.extend(sources);
     }
 }
 
 impl LensUse {
-    fn text(&self) -> String {
+    fn text(&self, fenced: bool) -> String {
         let only = if self.only == Inheritance::Only { "ONLY " } else { "" };
-        let fence = if self.fenced { " OFFSET 0" } else { "" };
+        let fence = if fenced { " OFFSET 0" } else { "" };
         let alias = self.alias.as_ref().map(|alias| format!(" AS {}", quote_identifier(alias))).unwrap_or_default();
         let name = quote_name(&self.relation);
         format!("(SELECT * FROM {only}{name} WHERE {}{fence}){alias}", self.predicate)

@@ -1635,8 +1635,13 @@ impl Generator {
                 let word = self.random.pick(&["", "", "MATERIALIZED ", "NOT MATERIALIZED "]);
                 let (list, outputs) = self.outputs_of(&items);
                 let body = inner.sql.clone();
+                // Named twice, it is planned by itself.
+                let again =
+                    if self.random.chance(50) { format!(" AND EXISTS (SELECT FROM {name})") } else { String::new() };
                 (
-                    format!("WITH {name} AS {word}({body}) SELECT {list} FROM {name} AS {alias} WHERE {condition}"),
+                    format!(
+                        "WITH {name} AS {word}({body}) SELECT {list} FROM {name} AS {alias} WHERE {condition}{again}"
+                    ),
                     outputs,
                 )
             }

@@ -9,6 +9,7 @@ use crate::guard::computed::Source;
 use crate::guard::join::constraint;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::scope::{Entry, Level, OutputColumn, Protection};
+use crate::guard::shown::ShownTenant;
 use crate::guard::walk::{Outcome, Walk};
 use crate::sql::ident_value;
 
@@ -96,13 +97,10 @@ impl Walk<'_> {
                 let sources = self.touched.get(mark..).unwrap_or_default().to_vec();
                 let lateral = self.referenced(references).into_iter().collect();
                 let shape = self.shape(subquery).cloned().unwrap_or_default();
-                let protection = match shape.tenant {
-                    // No other scoped table is in it that a condition could be pushed down to.
-                    Some(shown) if sources.iter().all(|source| *source == Source::Lens(shown.table)) => {
-                        shown.protection()
-                    }
-                    _ => fences(sources),
-                };
+                // No other scoped table is in it that a condition could be pushed down to.
+                let is_only = |shown: &ShownTenant| sources.iter().all(|source| *source == Source::Lens(shown.table));
+                let protection =
+                    shape.tenant.filter(is_only).map_or_else(|| fences(sources.clone()), ShownTenant::protection);
                 let entry = Entry { lateral, shared: shape.shared, ..plain_entry(None, columns, protection) };
                 let entry = self.alias(entry, alias.as_ref());
                 self.push_entry(entry)

@@ -105,6 +105,14 @@ pub(crate) fn quoted_identifier(text: &str) -> Result<String, &'static str> {
     Ok(name)
 }
 
+/// What is wrong with a quoted identifier, without making its name where it stands as it is.
+pub(crate) fn check_quoted_identifier(text: &str) -> Result<(), &'static str> {
+    match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(name) if !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.contains('"') => Ok(()),
+        _ => quoted_identifier(text).map(drop),
+    }
+}
+
 const INVALID_UNICODE: &str = "invalid Unicode escape";
 const INVALID_BYTES: &str = "invalid byte sequence for encoding \"UTF8\"";
 

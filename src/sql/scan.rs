@@ -14,6 +14,8 @@ struct Scanner<'a> {
     at: usize,
     /// Bytes and characters counted so far, for positions.
     counted: (usize, u32),
+    /// Then a byte is a character.
+    is_ascii: bool,
     nesting_max: usize,
 }
 
@@ -29,8 +31,9 @@ pub(crate) fn scan(source: &str, limits: &TextLimits) -> Result<Vec<Token>, Read
         let message = format!("query text is longer than {} bytes", limits.bytes_max);
         return Err(ReadError::new(ReadErrorKind::TooLarge, message, None));
     }
-    let mut scanner = Scanner { source, at: 0, counted: (0, 1), nesting_max: limits.nesting_max };
-    let mut tokens = Vec::new();
+    let mut scanner =
+        Scanner { source, at: 0, counted: (0, 1), is_ascii: source.is_ascii(), nesting_max: limits.nesting_max };
+    let mut tokens = Vec::with_capacity((source.len() / 4).min(256));
     loop {
         if let Err((kind, message)) = scanner.skip_space() {
             return Err(scanner.error(kind, message));
@@ -60,7 +63,7 @@ pub(crate) fn scan(source: &str, limits: &TextLimits) -> Result<Vec<Token>, Read
 fn check(kind: TokenKind, text: &str) -> Result<(), &'static str> {
     match kind {
         TokenKind::Word if text.len() > literal::NAME_BYTES_MAX => Err("identifier is longer than 63 bytes"),
-        TokenKind::QuotedIdentifier => literal::quoted_identifier(text).map(drop),
+        TokenKind::QuotedIdentifier => literal::check_quoted_identifier(text),
         TokenKind::String if text.starts_with(['e', 'E', 'u', 'U']) => literal::string(text).map(drop),
         TokenKind::BitString if !literal::bit_string_is_valid(text) => Err("invalid digit in bit string"),
         TokenKind::Parameter if !text.get(1..).is_some_and(|n| n.parse::<u16>().is_ok_and(|n| n > 0)) => {
@@ -85,25 +88,15 @@ fn is_identifier_part(byte: u8) -> bool {
 }
 
 fn is_operator_character(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'~' | b'!'
-            | b'@'
-            | b'#'
-            | b'^'
-            | b'&'
-            | b'|'
-            | b'`'
-            | b'?'
-            | b'+'
-            | b'-'
-            | b'*'
-            | b'/'
-            | b'%'
-            | b'<'
-            | b'>'
-            | b'='
-    )
+    is_standard_operator(byte) || is_operator_beside_the_standard(byte)
+}
+
+fn is_standard_operator(byte: u8) -> bool {
+    matches!(byte, b'+' | b'-' | b'*' | b'/' | b'<' | b'>' | b'=')
+}
+
+fn is_operator_beside_the_standard(byte: u8) -> bool {
+    matches!(byte, b'~' | b'!' | b'@' | b'#' | b'%' | b'^' | b'&' | b'|' | b'`' | b'?')
 }
 
 /// Characters that PostgreSQL takes for letters, and people for nothing or for a blank.
@@ -126,6 +119,9 @@ impl Scanner<'_> {
     }
 
     fn position(&mut self) -> u32 {
+        if self.is_ascii {
+            return self.at as u32 + 1;
+        }
         let (bytes, characters) = self.counted;
         let passed = self.source.get(bytes..self.at).unwrap_or_default();
         self.counted = (self.at, characters + passed.chars().count() as u32);
@@ -270,6 +266,9 @@ impl Scanner<'_> {
     }
 
     fn visible(&self, length: usize) -> Result<(), (ReadErrorKind, String)> {
+        if self.is_ascii {
+            return Ok(());
+        }
         match self.rest().get(..length).unwrap_or_default().chars().find(|character| is_invisible(*character)) {
             Some(character) => Err(wrong(&format!("character U+{:04X} outside of quotes", u32::from(character)))),
             None => Ok(()),
@@ -345,7 +344,7 @@ impl Scanner<'_> {
         }
         let mut text = self.rest().get(..run).unwrap_or_default();
         let body = text.get(..text.len().saturating_sub(1)).unwrap_or_default();
-        if !body.contains(['~', '!', '@', '#', '%', '^', '&', '|', '`', '?']) {
+        if !body.bytes().any(is_operator_beside_the_standard) {
             while text.len() > 1 && text.ends_with(['+', '-']) {
                 text = text.get(..text.len() - 1).unwrap_or_default();
             }

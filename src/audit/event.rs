@@ -2,7 +2,7 @@
 
 use crate::audit::tag::{PolicyTag, SessionTag};
 use crate::guard::{Code, Decision, LensKind, Naming, ObjectAccess, StatementClass, StatementFacts};
-use crate::session::effect::{Outcome, StatementEvent};
+use crate::session::effect::{Outcome, RecordPhase, StatementEvent};
 use crate::tenant::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +65,17 @@ pub struct Event<'a> {
 #[derive(Clone, Copy, Debug)]
 pub enum Body<'a> {
     Nothing,
-    Statement(&'a StatementEvent),
+    /// With the id of the record of its beginning, where there is one.
+    Statement(&'a StatementEvent, Option<Begin<'a>>),
     Session(SessionTotals),
     Loss(Loss),
+}
+
+/// The record of a statement's beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begin<'a> {
+    pub log: &'a str,
+    pub seq: u64,
 }
 
 /// What a session did in all, for its last record.
@@ -81,11 +89,33 @@ pub struct SessionTotals {
 }
 
 /// Records that were not kept. They have no numbers of their own: `seq` goes on without a gap.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loss {
     pub first: Timestamp,
     pub last: Timestamp,
+    /// How many, as far as is known: at least.
     pub count: u64,
+    pub cause: LossCause,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LossCause {
+    /// They came faster than they could be written.
+    QueueFull,
+    /// The process, or the host, ended while they were being written.
+    Torn,
+    /// What was written was changed.
+    Corrupt,
+}
+
+impl LossCause {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::Torn => "torn",
+            Self::Corrupt => "corrupt",
+        }
+    }
 }
 
 impl<'a> Event<'a> {
@@ -153,7 +183,12 @@ impl<'a> Event<'a> {
         event
     }
 
-    pub fn statement(session: &'a SessionTag, policy: &'a PolicyTag, statement: &'a StatementEvent) -> Self {
+    pub fn statement(
+        session: &'a SessionTag,
+        policy: &'a PolicyTag,
+        statement: &'a StatementEvent,
+        begin: Option<Begin<'a>>,
+    ) -> Self {
         let denied = statement.outcome == Outcome::Deny;
         let code = denied.then(|| denial_code(&statement.decision));
         Self {
@@ -165,14 +200,14 @@ impl<'a> Event<'a> {
             severity: code.map_or(Severity::Informational, denial_severity),
             session: Some(session),
             policy: Some(policy),
-            body: Body::Statement(statement),
+            body: Body::Statement(statement, begin),
         }
     }
 
     pub fn loss(loss: Loss, time: Timestamp) -> Self {
         Self {
             outcome: Outcome::Error,
-            reason: Some("queue_full"),
+            reason: Some(loss.cause.as_str()),
             severity: Severity::High,
             body: Body::Loss(loss),
             ..Self::process(EventType::Loss, time)
@@ -183,7 +218,7 @@ impl<'a> Event<'a> {
     pub fn is_precious(&self) -> bool {
         match self.event_type {
             EventType::Statement => match self.body {
-                Body::Statement(event) => reached(event).any(|object| !object.sensitive.is_empty()),
+                Body::Statement(event, _) => reached(event).any(|object| !object.sensitive.is_empty()),
                 Body::Nothing | Body::Session(_) | Body::Loss(_) => false,
             },
             _ => true,
@@ -193,7 +228,7 @@ impl<'a> Event<'a> {
 
 /// The statements of the text that a record is about: one, or all where the text was refused.
 pub(super) fn concerned(event: &StatementEvent) -> impl Iterator<Item = &StatementFacts> {
-    let all = event.outcome == Outcome::Deny;
+    let all = event.outcome == Outcome::Deny || matches!(event.phase, RecordPhase::Begin(_));
     let statements = event.decision.facts().statements.iter().enumerate();
     statements.filter(move |(index, _)| all || *index == event.statement).map(|(_, statement)| statement)
 }

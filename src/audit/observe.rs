@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::audit::event::{self, Event};
-use crate::audit::tag::{PolicyTag, SessionTag};
-use crate::audit::writer::AuditSender;
+use crate::audit::event;
 use crate::guard::{Access, Code};
 use crate::metrics::{Class, DATA_CLASSES, Metrics, Outcome, Vocabulary};
 use crate::session::effect::{self, SessionEvent, StatementEvent};
@@ -15,19 +13,12 @@ pub fn new_metrics() -> Arc<Metrics> {
     Arc::new(Metrics::new(&Vocabulary { denial_reasons: &reasons }))
 }
 
-/// Counts and records one event of a session.
-pub fn session_event(
-    metrics: &Metrics,
-    audit: &AuditSender,
-    session: &SessionTag,
-    policy: &PolicyTag,
-    event: &SessionEvent,
-) {
+/// Counts one event of a session.
+pub fn session_event(metrics: &Metrics, event: &SessionEvent) {
     match event {
-        SessionEvent::Statement(statement) => {
-            count(metrics, statement);
-            audit.record(&Event::statement(session, policy, statement));
-        }
+        // It is counted when it has ended.
+        SessionEvent::Begun(_) => {}
+        SessionEvent::Statement(statement) => count(metrics, statement),
         SessionEvent::LimitReached(limit) => metrics.limit_reached(limit),
     }
 }

@@ -6,7 +6,7 @@ use crate::audit::event::{Body, Event, class, concerned, is_rewritten, reached};
 use crate::audit::json;
 use crate::audit::tag::PolicyTag;
 use crate::guard::{Facts, ObjectAccess};
-use crate::session::effect::StatementEvent;
+use crate::session::effect::{RecordPhase, StatementEvent};
 
 /// Bytes of normalised SQL that a record carries; beyond it `sql.cut` is true. The hash is over the whole.
 pub const SQL_TEXT_BYTES_MAX: usize = 8_192;
@@ -22,6 +22,7 @@ impl Event<'_> {
         json::time(out, self.time);
         out.extend_from_slice(b",\"type\":");
         json::string(out, self.event_type.as_str());
+        self.render_phase(out);
         out.extend_from_slice(b",\"outcome\":");
         json::string(out, self.outcome.as_str());
         if let Some(reason) = self.reason {
@@ -41,7 +42,7 @@ impl Event<'_> {
         self.render_body(out);
         if let Some(PolicyTag(policy)) = self.policy {
             out.extend_from_slice(policy);
-            if let Body::Statement(event) = self.body {
+            if let Body::Statement(event, _) = self.body {
                 out.extend_from_slice(b",\"rewritten\":");
                 json::boolean(out, is_rewritten(event));
             }
@@ -49,9 +50,27 @@ impl Event<'_> {
         }
     }
 
+    fn render_phase(&self, out: &mut Vec<u8>) {
+        let Body::Statement(event, begin) = self.body else { return };
+        match event.phase {
+            RecordPhase::Single => {}
+            RecordPhase::Begin(_) => out.extend_from_slice(b",\"phase\":\"begin\""),
+            RecordPhase::End(_) => {
+                out.extend_from_slice(b",\"phase\":\"end\"");
+                if let Some(begin) = begin {
+                    out.extend_from_slice(b",\"begin\":\"");
+                    out.extend_from_slice(begin.log.as_bytes());
+                    out.push(b'/');
+                    json::number(out, begin.seq);
+                    out.push(b'"');
+                }
+            }
+        }
+    }
+
     fn render_counters(&self, out: &mut Vec<u8>) {
         let (transaction, statement) = match self.body {
-            Body::Statement(event) => (event.transaction_number, event.statement_number),
+            Body::Statement(event, _) => (event.transaction_number, event.statement_number),
             Body::Session(totals) => (totals.transactions, totals.statements),
             Body::Nothing | Body::Loss(_) => return,
         };
@@ -64,7 +83,7 @@ impl Event<'_> {
     fn render_body(&self, out: &mut Vec<u8>) {
         match self.body {
             Body::Nothing => {}
-            Body::Statement(event) => render_statement(out, event),
+            Body::Statement(event, _) => render_statement(out, event),
             Body::Session(totals) => render_amounts(out, totals.rows, None, totals.bytes, totals.duration_us),
             Body::Loss(loss) => {
                 out.extend_from_slice(b",\"loss\":{\"from\":");
@@ -73,7 +92,9 @@ impl Event<'_> {
                 json::time(out, loss.last);
                 out.extend_from_slice(b",\"count\":");
                 json::number(out, loss.count);
-                out.extend_from_slice(b",\"cause\":\"queue_full\"}");
+                out.extend_from_slice(b",\"cause\":");
+                json::string(out, loss.cause.as_str());
+                out.push(b'}');
             }
         }
     }
@@ -95,7 +116,9 @@ fn render_statement(out: &mut Vec<u8>, event: &StatementEvent) {
     }
     out.push(b']');
     let duration = event.ended.microseconds_since(event.started);
-    render_amounts(out, event.rows, event.rows_affected, event.bytes, duration);
+    if !matches!(event.phase, RecordPhase::Begin(_)) {
+        render_amounts(out, event.rows, event.rows_affected, event.bytes, duration);
+    }
 }
 
 fn render_sql(out: &mut Vec<u8>, facts: &Facts, text_bytes: usize) {

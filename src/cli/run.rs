@@ -10,8 +10,10 @@ use tokio::sync::watch;
 
 use crate::admin::Admin;
 use crate::audit::event::{Event, EventType};
+use crate::audit::identifier;
 use crate::audit::observe;
-use crate::audit::writer::{AuditSender, AuditWriter, Origin, log_identifier};
+use crate::audit::sender::AuditSender;
+use crate::audit::writer::{AuditWriter, Origin};
 use crate::cli::environment::ProcessEnvironment;
 use crate::cli::failure::Failure;
 use crate::cli::logging;
@@ -76,11 +78,8 @@ async fn run_to_the_end(config_path: &Path) -> Result<(), Failure> {
 }
 
 fn start_audit(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(AuditWriter, AuditSender), Failure> {
-    let origin = Origin { log: log_identifier(now(), random()?), instance: host_name() };
-    AuditWriter::start(&settings.config.audit, &origin, metrics).map_err(|error| {
-        let path = settings.config.audit.file.as_ref().map(|file| file.path.display().to_string());
-        Failure::new(format_args!("cannot open audit file \"{}\": {error}", path.unwrap_or_default()))
-    })
+    let origin = Origin { log: identifier::new(now(), random()?), instance: host_name() };
+    AuditWriter::start(&settings.config.audit, &origin, metrics).map_err(Failure::new)
 }
 
 /// The last record, and everything that still waits to be written.

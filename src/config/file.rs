@@ -7,8 +7,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Admin;
-use crate::config::Audit;
-use crate::config::AuditFile;
 use crate::config::Config;
 use crate::config::Limits;
 use crate::config::Listen;
@@ -19,7 +17,6 @@ use crate::config::Plain;
 use crate::config::Upstream;
 use crate::config::UpstreamTls;
 use crate::config::is_loopback;
-use crate::config::raw::RawAudit;
 use crate::config::raw::RawConfig;
 use crate::config::raw::RawDuration;
 use crate::config::raw::RawLimits;
@@ -47,7 +44,6 @@ const STATEMENT_BYTES_MAX: usize = 64 << 20;
 const STARTUP_BYTES_MAX: usize = 10_000;
 const PORT: u16 = 5432;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const QUEUE_BYTES_MAX: usize = 16 << 20;
 
 impl Config {
     /// Reads a config file's text. `folder` is the file's: relative paths in it begin there.
@@ -76,8 +72,8 @@ impl Config {
     }
 }
 
-struct Reader<'t> {
-    document: Document<'t>,
+pub(super) struct Reader<'t> {
+    pub(super) document: Document<'t>,
     folder: &'t Path,
 }
 
@@ -185,14 +181,6 @@ impl Reader<'_> {
         UpstreamTls::VerifyFull { ca_file: raw.tls_ca_file.as_ref().map(|file| self.path(&ca_path, file)) }
     }
 
-    fn audit(&mut self, raw: RawAudit) -> Audit {
-        let queue = ["audit", "queue_bytes_max"];
-        Audit {
-            queue_bytes_max: self.size(&queue, raw.queue_bytes_max.as_ref(), QUEUE_BYTES_MAX, 64 << 10..=1 << 32),
-            file: raw.file.map(|raw| AuditFile { path: self.path(&["audit", "file", "path"], &raw.path) }),
-        }
-    }
-
     fn limits(&mut self, raw: &RawLimits) -> Limits {
         let default = Limits::default();
         let count = |value: Option<u32>, default: usize| {
@@ -259,14 +247,14 @@ impl Reader<'_> {
         }
     }
 
-    fn path(&mut self, path: &[&str], text: &str) -> PathBuf {
+    pub(super) fn path(&mut self, path: &[&str], text: &str) -> PathBuf {
         if text.is_empty() || text.contains('\0') {
             self.document.note(path, "path is empty");
         }
         self.folder.join(text)
     }
 
-    fn duration(&mut self, path: &[&str], raw: Option<&RawDuration>, default: Duration) -> Duration {
+    pub(super) fn duration(&mut self, path: &[&str], raw: Option<&RawDuration>, default: Duration) -> Duration {
         let Some(RawDuration(text)) = raw else { return default };
         match parse_duration(text) {
             Some(duration) if !duration.is_zero() => duration,
@@ -280,7 +268,7 @@ impl Reader<'_> {
         }
     }
 
-    fn size(
+    pub(super) fn size(
         &mut self,
         path: &[&str],
         raw: Option<&RawSize>,

@@ -1,5 +1,6 @@
 //! The proxy's own settings: one TOML file, read once into typed values.
 
+mod audit;
 mod file;
 mod raw;
 mod unit;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::policy::SecretSource;
+use crate::tenant::TenantId;
 
 /// `config/partywall.toml`, validated. Relative paths in it are relative to the file's folder, and are resolved here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +91,64 @@ pub struct Audit {
     pub file: Option<AuditFile>,
     /// Bytes of events waiting for the writer; beyond it events are dropped and counted.
     pub queue_bytes_max: usize,
+    /// Where records are durable before they go to the file.
+    pub spool: Option<Spool>,
+    /// Of tenants that have no rule of their own, and of logins without a tenant.
+    pub durability: Durability,
+    /// How long an answer may wait for its record to be durable, before the session is ended.
+    pub wait_max: Duration,
+    pub tenants: BTreeMap<TenantId, AuditTenant>,
+}
+
+impl Audit {
+    /// What has to be kept of a tenant's record before an answer may leave.
+    pub fn durability_of(&self, tenant: Option<&TenantId>) -> Durability {
+        let rule = tenant.and_then(|tenant| self.tenants.get(tenant));
+        rule.and_then(|rule| rule.durability).unwrap_or(self.durability)
+    }
+}
+
+/// When an answer may leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// As soon as its record is in memory.
+    #[default]
+    Async,
+    /// When it is on the disk of the spool.
+    Local,
+    /// When the sinks have it, too.
+    Remote,
+}
+
+impl Durability {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Async => "async",
+            Self::Local => "local",
+            Self::Remote => "remote",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spool {
+    pub folder: PathBuf,
+    pub bytes_max: u64,
+    pub segment_bytes: u64,
+    /// Whether the folder outlives the pod.
+    pub volume: Volume,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Volume {
+    Ephemeral,
+    Persistent,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditTenant {
+    pub durability: Option<Durability>,
+    pub regimes: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

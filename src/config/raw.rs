@@ -115,7 +115,59 @@ pub(super) struct RawPolicyFile {
 pub(super) struct RawAudit {
     /// Events waiting to be written; beyond it events are dropped and counted. Default: "16MiB".
     pub(super) queue_bytes_max: Option<RawSize>,
+    /// What has to become of a record before the answer may leave. "local" and "remote" need a spool. Default: "async".
+    pub(super) durability: Option<RawDurability>,
+    /// How long an answer may wait for that before the session is ended. Default: "5s".
+    pub(super) wait_max: Option<RawDuration>,
+    pub(super) spool: Option<RawSpool>,
     pub(super) file: Option<RawAuditFile>,
+    /// Rules of single tenants, by identifier.
+    #[serde(default)]
+    pub(super) tenant: BTreeMap<String, RawAuditTenant>,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Durability")]
+pub(super) enum RawDurability {
+    /// It is in memory.
+    Async,
+    /// It is on the disk of the spool.
+    Local,
+    /// All sinks have acknowledged it, too.
+    Remote,
+}
+
+/// A folder in which records are durable until all sinks have them. A crash loses nothing that was promised.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Spool")]
+pub(super) struct RawSpool {
+    /// The folder, for one process alone; relative to this file's folder.
+    pub(super) folder: String,
+    /// Records that the sinks do not have yet. Beyond it, "async" drops and the others refuse. Default: "1GiB".
+    pub(super) bytes_max: Option<RawSize>,
+    /// A file of the spool. Default: "16MiB".
+    pub(super) segment_bytes: Option<RawSize>,
+    /// Whether the folder's volume outlives the pod. Default: false.
+    #[serde(default)]
+    pub(super) persistent: bool,
+}
+
+/// What the audit trail keeps of a tenant.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AuditTenant")]
+pub(super) struct RawAuditTenant {
+    /// Default: as in [audit].
+    pub(super) durability: Option<RawDurability>,
+    /// The rules that it is under, such as "hipaa", "gdpr", "soc2", "pci". "hipaa" asks for "remote", or "local" on a
+    /// persistent volume.
+    #[serde(default)]
+    pub(super) regimes: Vec<String>,
+    /// For "hipaa" on a volume that ends with the pod: that records may end with it is accepted. Default: false.
+    #[serde(default)]
+    pub(super) accept_pod_loss: bool,
 }
 
 /// One line of JSON for each login and statement, appended to a file.

@@ -32,10 +32,20 @@ impl Code {
             Self::ConflictTarget => CONFLICT_TARGET,
             Self::KeyOracle => KEY_ORACLE,
             Self::NoTenant => NO_TENANT,
+            Self::AuditUnavailable => AUDIT_UNAVAILABLE,
             Self::ReadingsDisagree => READINGS_DISAGREE,
         }
     }
 }
+
+const AUDIT_UNAVAILABLE: &str = "\
+The tenant's rules demand that what it does is on record, durably, before any
+answer leaves (durability in the config's [audit]). The spool of records is
+full or cannot be written, so nothing is done at all.
+
+Try again later. The operator finds the reason in Partywall's log, and in the
+metrics partywall_audit_refused_total, partywall_audit_write_errors_total and
+partywall_audit_sink_up.";
 
 const INVALID_TOKEN: &str = "\
 The text cannot be cut into the words, numbers and strings of PostgreSQL's

@@ -91,6 +91,8 @@ codes! {
     KeyOracle = "key-oracle", "42501";
     /// The login has no tenant, and the statement needs one.
     NoTenant = "no-tenant", "42501";
+    /// What the statement does could not be recorded durably, as the tenant's rules demand.
+    AuditUnavailable = "audit-unavailable", "58030";
     /// Our own two readings of the statement differ.
     ReadingsDisagree = "readings-disagree", "XX000";
 }

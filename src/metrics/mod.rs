@@ -1,5 +1,6 @@
 //! What an operator can see from outside: one struct of handles, resolved once, rendered for Prometheus.
 
+mod audit;
 mod family;
 mod process;
 mod register;
@@ -12,9 +13,11 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::metrics::audit::Audit;
 use crate::metrics::family::Family;
 use crate::metrics::register::Registry;
 
+pub(crate) use crate::metrics::audit::Count;
 pub(crate) use crate::metrics::register::DATA_CLASSES;
 pub use crate::metrics::register::Vocabulary;
 pub use crate::metrics::words::{
@@ -58,13 +61,6 @@ struct Statements {
     cache_misses: Counter,
     cache_entries: AtomicI64,
     cache_entries_gauge: Gauge,
-}
-
-struct Audit {
-    events: Vec<(&'static str, &'static str, Counter)>,
-    lost: Family,
-    write_errors: Counter,
-    queue_bytes: Gauge,
 }
 
 struct Config {
@@ -248,24 +244,6 @@ impl Metrics {
         self.sessions.disagreements.increment(1);
     }
 
-    /// The counter of audit records of this type and outcome, to be kept by who counts them.
-    pub(crate) fn audit_events(&self, event_type: &str, outcome: &str) -> Count {
-        let found = self.audit.events.iter().find(|(t, o, _)| *t == event_type && *o == outcome);
-        Count(found.map_or_else(Counter::noop, |(_, _, counter)| counter.clone()))
-    }
-
-    pub(crate) fn audit_lost(&self, cause: &str, count: u64) {
-        self.audit.lost.increment(cause, count);
-    }
-
-    pub(crate) fn audit_write_failed(&self) {
-        self.audit.write_errors.increment(1);
-    }
-
-    pub(crate) fn set_audit_queue_bytes(&self, bytes: usize) {
-        self.audit.queue_bytes.set(bytes as f64);
-    }
-
     pub fn config_reloaded(&self, result: ReloadResult) {
         increment(self.config.reloads.get(result as usize), 1);
     }
@@ -296,16 +274,6 @@ impl Metrics {
 
     fn add_session(&self, activity: Activity, change: i64) {
         add(&self.sessions.open, activity as usize, change);
-    }
-}
-
-/// A counter that its owner keeps.
-#[derive(Clone)]
-pub(crate) struct Count(Counter);
-
-impl Count {
-    pub(crate) fn increment(&self) {
-        self.0.increment(1);
     }
 }
 

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 
+use crate::metrics::audit;
 use crate::metrics::family::Family;
 use crate::metrics::process::Process;
-use crate::metrics::{Audit, Config, Metrics, Sessions, Statements, UpstreamMetrics};
+use crate::metrics::{Config, Metrics, Sessions, Statements, UpstreamMetrics};
 
 /// Label values that other parts define.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,19 +40,6 @@ const LIMITS: [&str; 12] = [
 ];
 /// Classes of sensitive columns.
 pub(crate) const DATA_CLASSES: [&str; 4] = ["pii", "phi", "pci", "secret"];
-/// Types of audit records, and the outcomes that each can have.
-const AUDIT_EVENTS: [(&str, &[&str]); 10] = [
-    ("start", &["allow"]),
-    ("stop", &["allow"]),
-    ("config", &["allow", "error"]),
-    ("session.open", &["allow"]),
-    ("session.close", &["allow", "error"]),
-    ("auth.ok", &["allow"]),
-    ("auth.fail", &["deny"]),
-    ("statement", &["allow", "error", "unknown"]),
-    ("deny", &["deny"]),
-    ("loss", &["error"]),
-];
 const DURATION_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 const OVERHEAD_BUCKETS: [f64; 10] = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1];
 const STATEMENT_DURATION: &str = "partywall_statement_duration_seconds";
@@ -68,6 +56,8 @@ impl Registry {
         let builder = PrometheusBuilder::new();
         let builder = with_buckets(builder, STATEMENT_DURATION, &DURATION_BUCKETS);
         let builder = with_buckets(builder, OVERHEAD, &OVERHEAD_BUCKETS);
+        let builder =
+            audit::BUCKETS.iter().fold(builder, |builder, (name, buckets)| with_buckets(builder, name, buckets));
         Self { recorder: builder.build_recorder(), upstreams: Mutex::new(BTreeMap::new()) }
     }
 
@@ -96,31 +86,31 @@ impl Registry {
         upstreams.values().for_each(|upstream| visit(upstream));
     }
 
-    fn counters(&self, name: &'static str, help: &'static str) -> impl Fn(&[(&str, &str)]) -> Counter {
+    pub(super) fn counters(&self, name: &'static str, help: &'static str) -> impl Fn(&[(&str, &str)]) -> Counter {
         self.recorder.describe_counter(KeyName::from_const_str(name), None, help.into());
         move |labels| self.recorder.register_counter(&key(name, labels), &METADATA)
     }
 
-    fn gauges(&self, name: &'static str, help: &'static str) -> impl Fn(&[(&str, &str)]) -> Gauge {
+    pub(super) fn gauges(&self, name: &'static str, help: &'static str) -> impl Fn(&[(&str, &str)]) -> Gauge {
         self.recorder.describe_gauge(KeyName::from_const_str(name), None, help.into());
         move |labels| self.recorder.register_gauge(&key(name, labels), &METADATA)
     }
 
-    fn histograms(&self, name: &'static str, help: &'static str) -> impl Fn(&[(&str, &str)]) -> Histogram {
+    pub(super) fn histograms(&self, name: &'static str, help: &'static str) -> impl Fn(&[(&str, &str)]) -> Histogram {
         self.recorder.describe_histogram(KeyName::from_const_str(name), None, help.into());
         move |labels| self.recorder.register_histogram(&key(name, labels), &METADATA)
     }
 
-    fn counter(&self, name: &'static str, help: &'static str) -> Counter {
+    pub(super) fn counter(&self, name: &'static str, help: &'static str) -> Counter {
         self.counters(name, help)(&[])
     }
 
-    fn gauge(&self, name: &'static str, help: &'static str) -> Gauge {
+    pub(super) fn gauge(&self, name: &'static str, help: &'static str) -> Gauge {
         self.gauges(name, help)(&[])
     }
 
     /// Counters that differ in one label.
-    fn family(&self, name: &'static str, label: &str, words: &[&str], help: &'static str) -> Family {
+    pub(super) fn family(&self, name: &'static str, label: &str, words: &[&str], help: &'static str) -> Family {
         let counters = self.counters(name, help);
         Family::new(words, |word| counters(&[(label, word)]))
     }
@@ -145,7 +135,7 @@ pub(super) fn register(vocabulary: &Vocabulary<'_>) -> Metrics {
         handle: registry.recorder.handle(),
         sessions: sessions(&registry),
         statements: statements(&registry, vocabulary),
-        audit: audit(&registry),
+        audit: audit::register(&registry),
         config: config(&registry),
         process: Process::new(),
         registry,
@@ -203,23 +193,6 @@ fn statements(r: &Registry, vocabulary: &Vocabulary<'_>) -> Statements {
     }
 }
 
-fn audit(r: &Registry) -> Audit {
-    Audit {
-        events: audit_events(r),
-        lost: r.family(
-            "partywall_audit_lost_total",
-            "cause",
-            &["queue_full", "shutdown"],
-            "Audit records that were never written.",
-        ),
-        write_errors: r.counter(
-            "partywall_audit_write_errors_total",
-            "Failed writes of audit records; what was to be written is kept and tried again.",
-        ),
-        queue_bytes: r.gauge("partywall_audit_queue_bytes", "Audit records that wait to be written."),
-    }
-}
-
 fn config(r: &Registry) -> Config {
     let reloads = r.counters("partywall_config_reloads_total", "Reloads of configuration and policy.");
     let refreshes = r.counters(
@@ -241,12 +214,6 @@ fn config(r: &Registry) -> Config {
         ),
         certificates: ["server", "client", "ca"].map(|role| certificates(&[("role", role)])),
     }
-}
-
-fn audit_events(registry: &Registry) -> Vec<(&'static str, &'static str, Counter)> {
-    let counters = registry.counters("partywall_audit_events_total", "Audit records made, by type and outcome.");
-    let pairs = AUDIT_EVENTS.iter().flat_map(|(kind, outcomes)| outcomes.iter().map(move |outcome| (*kind, *outcome)));
-    pairs.map(|(kind, outcome)| (kind, outcome, counters(&[("type", kind), ("outcome", outcome)]))).collect()
 }
 
 fn build_info(registry: &Registry) {

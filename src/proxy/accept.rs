@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::audit::writer::AuditSender;
+use crate::audit::sender::AuditSender;
 use crate::metrics::{Metrics, SessionResult};
 use crate::net::listener::Listener;
 use crate::net::stream::Socket;

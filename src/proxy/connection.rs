@@ -316,8 +316,14 @@ async fn close(opened: Opened<'_>, end: End) {
         }
         End::UpstreamClosed => pump.session.handle_upstream_closed(now),
         End::Shutdown => pump.session.handle_shutdown(now),
+        End::AuditUnavailable => {
+            pump.worker.metrics.audit_refused("timeout");
+            tracing::error!("a record could not be made durable in time; the session is closed");
+            pump.session.handle_audit_unavailable(now);
+        }
     }
     pump.record();
+    pump.settle(&end).await;
     match &end {
         End::UpstreamClosed => upstream_metrics.failed(UpstreamError::Closed),
         End::Fault(SessionError::Upstream(_)) => upstream_metrics.failed(UpstreamError::Protocol),

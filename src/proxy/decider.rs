@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::audit::durable::Trouble;
 use crate::guard::{self, Code, Decision, Facts, PrivateRelations, Protocol, Rejection, Request, TextLimits};
 use crate::metrics::Metrics;
 use crate::proxy::cache::{DecisionCache, Question, Source};
@@ -17,6 +18,8 @@ pub(crate) struct CachedDecider<'a> {
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) identity: &'a Arc<Identity>,
     pub(crate) metrics: &'a Metrics,
+    /// Why what the session does cannot be recorded as it has to be, if so.
+    pub(crate) trouble: Option<Trouble>,
 }
 
 impl Decider for CachedDecider<'_> {
@@ -27,6 +30,9 @@ impl Decider for CachedDecider<'_> {
         parameter_types: &[u32],
         private: &PrivateRelations,
     ) -> Arc<Decision> {
+        if let Some(trouble) = self.trouble {
+            return Arc::new(self.unrecorded(trouble));
+        }
         let before = self.cache.entries();
         self.cache.set_version(self.snapshot.version);
         let question = Question { identity: self.identity, sql, protocol, parameter_types, private };
@@ -68,6 +74,18 @@ impl CachedDecider<'_> {
             tokens_max: limits.statement_tokens_max,
             nesting_max: limits.nesting_max,
         }
+    }
+
+    fn unrecorded(&self, trouble: Trouble) -> Decision {
+        let (cause, detail) = match trouble {
+            Trouble::Full => ("full", "The spool of audit records is full."),
+            Trouble::Failing => ("failing", "The spool of audit records cannot be written."),
+        };
+        self.metrics.audit_refused(cause);
+        let rejection = Rejection::new(Code::AuditUnavailable, "audit log unavailable")
+            .detail(detail)
+            .hint("Nothing is done that could not be recorded. Try again later.");
+        Decision::Reject { rejection, facts: Facts::default() }
     }
 
     fn ask(&self, question: &Question<'_>, limits: &TextLimits) -> Decision {

@@ -12,6 +12,8 @@ pub(crate) enum End {
     ClientLost(io::Error),
     UpstreamClosed,
     Shutdown,
+    /// A record could not be made durable.
+    AuditUnavailable,
     Fault(SessionError),
 }
 
@@ -23,6 +25,7 @@ impl End {
             Self::ClientLost(_) => Some("client_lost"),
             Self::UpstreamClosed => Some("upstream_closed"),
             Self::Shutdown => Some("shutdown"),
+            Self::AuditUnavailable => Some("audit_unavailable"),
             Self::Fault(SessionError::Client(_)) => Some("client_protocol"),
             Self::Fault(SessionError::Upstream(_)) => Some("upstream_protocol"),
             Self::Fault(SessionError::Disagreement(_)) => Some("disagreement"),

@@ -8,6 +8,7 @@ mod connection;
 mod decider;
 mod end;
 mod entry;
+mod gate;
 mod generations;
 mod pump;
 mod side;

@@ -1,24 +1,26 @@
 //! One session's bytes, both ways in one future: read, judge, write; never more in memory than one side has not taken.
 
+mod records;
+
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
 
 use crate::audit::event::SessionTotals;
-use crate::audit::observe;
 use crate::audit::tag::SessionTag;
-use crate::metrics::{Activity, SessionCount};
+use crate::metrics::SessionCount;
 use crate::proxy::Phase;
 use crate::proxy::cancel::CancelRegistration;
 use crate::proxy::clock;
 use crate::proxy::decider::CachedDecider;
 use crate::proxy::end::End;
+use crate::proxy::gate::{Gate, Gated};
 use crate::proxy::side::{Input, Side};
 use crate::proxy::worker::Worker;
 use crate::reload::Snapshot;
-use crate::session::effect::{Output, Progress, SessionEvent, SessionState};
+use crate::session::effect::{Output, Progress, SessionState};
+use crate::session::first::Recording;
 use crate::session::{Session, SessionError};
 use crate::tenant::Identity;
 
@@ -48,6 +50,7 @@ pub(crate) struct Pump<'a> {
     pub(crate) upstream: Side,
     pub(crate) description: Description,
     pub(crate) totals: SessionTotals,
+    pub(crate) gate: Gate,
     client_reads: Reads,
     upstream_writes: Writes,
     state: SessionState,
@@ -83,12 +86,19 @@ impl<'a> Pump<'a> {
     pub(crate) fn new(
         worker: &'a Worker,
         snapshot: Arc<Snapshot>,
-        session: Session,
+        mut session: Session,
         client: Side,
         upstream: Side,
         description: Description,
     ) -> Self {
+        let audit = &snapshot.config.audit;
+        let durability = audit.durability_of(description.identity.tenant.as_ref());
+        let gate = Gate::new(&worker.audit, durability, audit.wait_max);
+        if gate.is_strict() {
+            session.set_recording(Recording::ChangesFirst);
+        }
         Self {
+            gate,
             worker,
             snapshot,
             session,
@@ -129,11 +139,13 @@ impl<'a> Pump<'a> {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
         loop {
+            if self.poll_gate(context) == Gated::TimedOut {
+                return Poll::Ready(End::AuditUnavailable);
+            }
             let upstream_clear = self.drain_upstream(context);
-            let client_clear = match self.client.poll_drain(self.session.client_output(), context) {
-                Poll::Ready(Err(error)) => return Poll::Ready(End::ClientLost(error)),
-                Poll::Ready(Ok(())) => true,
-                Poll::Pending => false,
+            let client_clear = match self.drain_client(context) {
+                Ok(clear) => clear,
+                Err(error) => return Poll::Ready(End::ClientLost(error)),
             };
             if let Some(end) = self.ended(upstream_clear && client_clear) {
                 return Poll::Ready(end);
@@ -147,7 +159,7 @@ impl<'a> Pump<'a> {
                 }
             }
             // Whatever becomes of the other direction: a server that cannot get rid of its answers stops reading.
-            if client_clear {
+            if client_clear || self.may_hold_more() {
                 match self.poll_read(Direction::FromUpstream, context) {
                     Poll::Ready(Err(end)) => return Poll::Ready(end),
                     Poll::Ready(Ok(())) => moved = Poll::Ready(()),
@@ -163,6 +175,9 @@ impl<'a> Pump<'a> {
     /// True when the upstream has taken everything. After a failed write there is nobody to write to: what remains is
     /// dropped, and the end shows when reading.
     fn drain_upstream(&mut self, context: &mut Context<'_>) -> bool {
+        if !self.gate.upstream_is_open() {
+            return false;
+        }
         if self.upstream_writes == Writes::Open {
             match self.upstream.poll_drain(self.session.upstream_output(), context) {
                 Poll::Ready(Ok(())) => return true,
@@ -315,6 +330,7 @@ impl<'a> Pump<'a> {
             snapshot: &self.snapshot,
             identity: &self.description.identity,
             metrics: &self.worker.metrics,
+            trouble: if self.gate.is_strict() { self.worker.audit.trouble() } else { None },
         };
         self.session.handle_client(bytes, &mut decider, clock::now())
     }
@@ -331,11 +347,15 @@ impl<'a> Pump<'a> {
         if progress.output == Output::Buffered {
             return Ok(());
         }
+        let open = match direction {
+            Direction::FromClient => self.gate.upstream_is_open(),
+            Direction::FromUpstream => self.client_is_open(),
+        };
         let (side, output) = match direction {
             Direction::FromClient => (&mut self.upstream, self.session.upstream_output()),
             Direction::FromUpstream => (&mut self.client, self.session.client_output()),
         };
-        if !output.is_empty() || (!last && bytes.len() <= COPY_BYTES_MAX) {
+        if !open || !output.is_empty() || (!last && bytes.len() <= COPY_BYTES_MAX) {
             output.extend_from_slice(bytes);
             return Ok(());
         }
@@ -365,35 +385,5 @@ impl<'a> Pump<'a> {
         }
         self.client_reads = Reads::Ended;
         Ok(())
-    }
-
-    /// Counts and records what has happened.
-    pub(crate) fn record(&mut self) {
-        while let Some(event) = self.session.poll_event() {
-            if let SessionEvent::Statement(statement) = &event {
-                self.totals.transactions = self.totals.transactions.max(statement.transaction_number);
-                self.totals.statements = self.totals.statements.max(statement.statement_number);
-                self.totals.rows += statement.rows;
-                self.totals.bytes += statement.bytes;
-            }
-            let Worker { metrics, audit, .. } = self.worker;
-            observe::session_event(metrics, audit, &self.description.tag, &self.snapshot.policy, &event);
-        }
-        let state = self.session.state();
-        if state != self.state {
-            self.state = state;
-            self.description.count.set(activity(state));
-            if let Some(cancel) = &self.description.cancel {
-                cancel.busy().store(state != SessionState::Idle, Ordering::Relaxed);
-            }
-        }
-    }
-}
-
-fn activity(state: SessionState) -> Activity {
-    match state {
-        SessionState::Idle => Activity::Idle,
-        SessionState::Active => Activity::Active,
-        SessionState::InTransaction => Activity::InTransaction,
     }
 }

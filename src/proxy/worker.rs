@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
-use crate::audit::writer::AuditSender;
+use crate::audit::sender::AuditSender;
 use crate::config::Limits;
 use crate::metrics::Metrics;
 use crate::net::stream::Socket;

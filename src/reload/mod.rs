@@ -15,8 +15,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
 use crate::audit::event::Event;
+use crate::audit::sender::AuditSender;
 use crate::audit::tag::PolicyTag;
-use crate::audit::writer::AuditSender;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::guard::Ruleset;

@@ -216,6 +216,7 @@ impl Client<'_> {
                 let text = Text { decision: Arc::clone(&decision), bytes: sql.len() };
                 let kind = self.query_kind(Some(text));
                 self.session.requests.push_text(kind, None, self.now, sql.len());
+                self.record_query_first(&decision, sql.len());
                 if !effects.is_empty() {
                     // Unlike a message of the extended protocol, a Query that fails lets the next message run.
                     self.session.group = self.session.group.wrapping_add(1);
@@ -274,7 +275,7 @@ impl Client<'_> {
     }
 
     pub(crate) fn subject(&self, decision: Arc<Decision>, text_bytes: usize) -> Subject {
-        Subject { decision, statement: 0, meant: None, text_bytes, started: self.now }
+        Subject { decision, statement: 0, meant: None, text_bytes, started: self.now, begin: None }
     }
 
     /// Whether the server has nothing to answer and no transaction: then it need not be asked to fail.

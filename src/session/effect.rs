@@ -38,6 +38,8 @@ pub enum SessionState {
 /// Something to be recorded and counted.
 #[derive(Debug, Clone)]
 pub enum SessionEvent {
+    /// A statement is about to go upstream, or its rows are about to go to the client.
+    Begun(StatementEvent),
     /// A statement has ended, one way or another.
     Statement(StatementEvent),
     /// A limit was reached; its name, as in `config::Limits`.
@@ -47,6 +49,7 @@ pub enum SessionEvent {
 /// The end of one Query message, or of one Execute of a prepared statement, or the refusal of a text.
 #[derive(Debug, Clone)]
 pub struct StatementEvent {
+    pub phase: RecordPhase,
     pub decision: Arc<Decision>,
     /// Which statement of the decision's text; a refusal concerns the whole text.
     pub statement: usize,
@@ -68,6 +71,14 @@ pub struct StatementEvent {
     pub bytes: u64,
     /// Bytes of the client's text.
     pub text_bytes: usize,
+}
+
+/// Which of a statement's records it is. The number is the session's own, and the same at the beginning and the ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordPhase {
+    Single,
+    Begin(u64),
+    End(u64),
 }
 
 /// The statement that a name stood for: the one that PREPARE, DECLARE or a Parse message holds.

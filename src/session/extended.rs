@@ -258,6 +258,7 @@ impl Client<'_> {
         };
         self.session.temporary.sent(&prepared.decision);
         let step = self.push_execute(header, pass, portal)?;
+        self.record_execute_first(&prepared);
         self.expect(effects);
         if prepared.made == Made::Parse && copies_in(&prepared.decision) > 0 {
             // Without it a server that has nothing else to say would wait for more, and so would we.

@@ -8,6 +8,7 @@ mod copy;
 pub mod effect;
 mod errors;
 mod extended;
+pub mod first;
 pub mod handshake;
 mod holds;
 mod login;
@@ -20,6 +21,7 @@ mod refusal;
 mod refuse;
 mod requests;
 mod startup_parameters;
+mod subject;
 mod temporary;
 mod upstream;
 
@@ -27,16 +29,17 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use crate::guard::{Decision, Naming, PrivateRelations, Protocol, StatementFacts};
+use crate::guard::{Decision, PrivateRelations, Protocol};
 use crate::session::copy::TenantRows;
-use crate::session::effect::{Meant, Outcome, Progress, SessionEvent, SessionState};
+use crate::session::effect::{Outcome, Progress, SessionEvent, SessionState};
+use crate::session::first::Recording;
 use crate::session::holds::Holds;
 use crate::session::names::{Name, Names};
 use crate::session::naming::{Effect, Of};
 use crate::session::output::UpstreamBuffer;
-use crate::session::record::{End, Records, Subject};
+use crate::session::record::{End, Records};
 use crate::session::refusal::{Marks, Poison};
-use crate::session::requests::{Fate, Kind, Made, Prepared, Request, Requests};
+use crate::session::requests::{Fate, Kind, Prepared, Request, Requests};
 use crate::session::temporary::TemporaryTables;
 use crate::tenant::Timestamp;
 use crate::wire::backend::Status;
@@ -87,6 +90,11 @@ pub struct Session {
     upstream_output: UpstreamBuffer,
     marks: Marks,
     records: Records,
+    recording: Recording,
+    /// The transaction block has changed something, or is about to.
+    block_changes: bool,
+    /// Rows may have gone to the client before their statement had ended.
+    answers_begun: bool,
     requests: Requests,
     statements: Names<Prepared>,
     portals: Names<Prepared>,
@@ -175,6 +183,9 @@ impl Session {
             upstream_output: UpstreamBuffer::default(),
             marks: Marks::new(nonce_seed),
             records: Records::default(),
+            recording: Recording::default(),
+            block_changes: false,
+            answers_begun: false,
             requests: Requests::default(),
             statements: Names::default(),
             portals: Names::default(),
@@ -332,50 +343,6 @@ impl Session {
             Some(_) => names.succeed(&effect.name),
             None => names.forget(&effect.name),
         }
-    }
-
-    /// The statement that a request runs, where it runs one.
-    fn subject_of_run(&self, request: &Request) -> Option<Subject> {
-        match &request.kind {
-            Kind::Query { text: Some(text), .. } => {
-                let statement = self.records.index();
-                Some(Subject {
-                    decision: Arc::clone(&text.decision),
-                    statement,
-                    meant: self.meant(text.decision.facts().statements.get(statement)),
-                    text_bytes: text.bytes,
-                    started: request.started,
-                })
-            }
-            Kind::Execute { portal } => self.portals.held(portal).map(|prepared| {
-                let meant = match prepared.made {
-                    Made::Parse => self.meant(prepared.facts()),
-                    Made::Prepare | Made::Declare => Some(prepared.meant()),
-                };
-                Subject { meant, ..subject(prepared, request) }
-            }),
-            _ => None,
-        }
-    }
-
-    /// What a statement runs by its name, as the server knows it now.
-    fn meant(&self, facts: Option<&StatementFacts>) -> Option<Meant> {
-        match &facts?.naming {
-            Naming::Executes { statement, .. } => self.statements.held(&Name::new(statement.as_bytes())),
-            Naming::Fetches { cursor } => self.portals.held(&Name::new(cursor.as_bytes())),
-            _ => None,
-        }
-        .map(|prepared| prepared.meant())
-    }
-}
-
-fn subject(prepared: &Prepared, request: &Request) -> Subject {
-    Subject {
-        decision: Arc::clone(&prepared.decision),
-        statement: prepared.statement,
-        meant: None,
-        text_bytes: prepared.sql.len(),
-        started: request.started,
     }
 }
 

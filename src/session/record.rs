@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::guard::Decision;
-use crate::session::effect::{Meant, Outcome, SessionEvent, StatementEvent};
+use crate::session::effect::{Meant, Outcome, RecordPhase, SessionEvent, StatementEvent};
 use crate::tenant::Timestamp;
 
 /// What a statement was, for its record.
@@ -16,6 +16,8 @@ pub(crate) struct Subject {
     pub(crate) meant: Option<Meant>,
     pub(crate) text_bytes: usize,
     pub(crate) started: Timestamp,
+    /// The number under which it was recorded as begun.
+    pub(crate) begin: Option<u64>,
 }
 
 /// How it ended.
@@ -37,6 +39,8 @@ pub(crate) struct Records {
     events: VecDeque<SessionEvent>,
     statements: u64,
     transactions: u64,
+    /// Requests that were recorded as begun.
+    begun: u64,
     /// Statements recorded when the last transaction ended.
     statements_before: u64,
     /// Of the Query that is being answered: how many of its statements have ended.
@@ -112,14 +116,43 @@ impl Records {
         self.push(subject, end, 0, 0);
     }
 
+    /// Records what never ran, though it was recorded as begun.
+    pub(crate) fn skipped(&mut self, subject: Subject, end: End) {
+        self.push(subject, end, 0, 0);
+    }
+
+    /// Records a request before what it does can be seen anywhere. Its number.
+    pub(crate) fn begun(&mut self, subject: Subject, at: Timestamp) -> u64 {
+        self.begun += 1;
+        let end = End { outcome: Outcome::Unknown, sqlstate: None, rows_affected: None, at };
+        let phase = RecordPhase::Begin(self.begun);
+        let event = self.event(subject, end, (0, 0), phase, self.statements + 1);
+        self.events.push_back(SessionEvent::Begun(event));
+        self.begun
+    }
+
     fn push(&mut self, subject: Subject, end: End, rows: u64, bytes: u64) {
         self.statements += 1;
-        self.events.push_back(SessionEvent::Statement(StatementEvent {
+        let phase = subject.begin.map_or(RecordPhase::Single, RecordPhase::End);
+        let event = self.event(subject, end, (rows, bytes), phase, self.statements);
+        self.events.push_back(SessionEvent::Statement(event));
+    }
+
+    fn event(
+        &self,
+        subject: Subject,
+        end: End,
+        (rows, bytes): (u64, u64),
+        phase: RecordPhase,
+        statement_number: u64,
+    ) -> StatementEvent {
+        StatementEvent {
+            phase,
             decision: subject.decision,
             statement: subject.statement,
             meant: subject.meant,
             transaction_number: self.transactions + 1,
-            statement_number: self.statements,
+            statement_number,
             started: subject.started,
             ended: end.at,
             outcome: end.outcome,
@@ -128,6 +161,6 @@ impl Records {
             rows_affected: end.rows_affected,
             bytes,
             text_bytes: subject.text_bytes,
-        }));
+        }
     }
 }

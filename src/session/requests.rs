@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::guard::{Decision, Hold, Naming, ParameterCheck, Protocol, StatementFacts};
 use crate::session::effect::Meant;
+use crate::session::first::Change;
 use crate::session::names::Name;
 use crate::session::naming::Effect;
 use crate::session::refusal::Poison;
@@ -83,6 +84,11 @@ pub(crate) struct Request {
     /// What its statements make of names, in their order.
     pub(crate) effects: Vec<Effect>,
     pub(crate) fate: Fate,
+    /// What it changes, where that has to be recorded before it is committed.
+    pub(crate) change: Option<Box<Change>>,
+    /// The number under which it was recorded as begun.
+    pub(crate) begin: Option<u64>,
+    commits: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +150,8 @@ pub(crate) struct Requests {
     queue: VecDeque<Request>,
     /// Bytes of SQL text that the queue keeps alive.
     text_bytes: usize,
+    /// How many may end the transaction block.
+    commits: usize,
 }
 
 impl Requests {
@@ -173,6 +181,9 @@ impl Requests {
             text_bytes,
             effects: Vec::new(),
             fate: Fate::UnderWay,
+            change: None,
+            begin: None,
+            commits: false,
         });
     }
 
@@ -181,6 +192,34 @@ impl Requests {
         if let Some(last) = self.queue.back_mut() {
             last.effects = effects;
         }
+    }
+
+    /// The request that was pushed last changes this.
+    pub(crate) fn attach_change(&mut self, change: Change) {
+        if let Some(last) = self.queue.back_mut() {
+            last.change = Some(Box::new(change));
+        }
+    }
+
+    /// The request that was pushed last may end the transaction block.
+    pub(crate) fn attach_commit(&mut self) {
+        if let Some(last) = self.queue.back_mut().filter(|last| !last.commits) {
+            last.commits = true;
+            self.commits += 1;
+        }
+    }
+
+    /// How many requests under way may end the transaction block.
+    pub(crate) fn commits_under_way(&self) -> usize {
+        self.commits
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Request> {
+        self.queue.iter_mut()
+    }
+
+    pub(crate) fn head_mut(&mut self) -> Option<&mut Request> {
+        self.queue.front_mut()
     }
 
     /// The effects of a statement of the request that the server is at, which has succeeded.
@@ -206,6 +245,7 @@ impl Requests {
     pub(crate) fn pop(&mut self) -> Option<Request> {
         let request = self.queue.pop_front()?;
         self.text_bytes = self.text_bytes.saturating_sub(request.text_bytes);
+        self.commits = self.commits.saturating_sub(usize::from(request.commits));
         Some(request)
     }
 }

@@ -229,6 +229,7 @@ impl Upstream<'_> {
             gone.iter().for_each(|name| self.session.portals.forget(name));
             if self.session.requests.is_empty() {
                 self.session.temporary.settled();
+                self.session.block_changes = false;
             }
             self.session.records.transaction_ended();
         } else {
@@ -303,6 +304,7 @@ impl Upstream<'_> {
                 return;
             }
             let Some(request) = self.pop() else { return };
+            self.session.record_skipped(&request, self.now);
             self.undo(&request);
         }
         self.session.progress = Group::Skipping;

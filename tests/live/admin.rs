@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use partywall::admin::Admin;
 use partywall::audit::observe;
-use partywall::audit::writer::AuditSender;
+use partywall::audit::sender::AuditSender;
 use partywall::cli::ProcessEnvironment;
 use partywall::demo::postgres::{Options, PlainConnections, ThrowawayPostgres};
 use partywall::reload::{Live, Source};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use partywall::audit::observe;
-use partywall::audit::writer::AuditSender;
+use partywall::audit::sender::AuditSender;
 use partywall::cli::ProcessEnvironment;
 use partywall::guard::Ruleset;
 use partywall::net::listener::Listener;

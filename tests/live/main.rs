@@ -16,6 +16,7 @@ mod conversation;
 mod copy;
 mod demo;
 mod drivers;
+mod durability;
 mod gate;
 mod generator;
 mod oracle;

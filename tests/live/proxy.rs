@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use partywall::audit::observe::new_metrics;
+use partywall::audit::sender::AuditSender;
 use partywall::audit::tag::PolicyTag;
-use partywall::audit::writer::AuditSender;
 use partywall::auth::ScramVerifier;
 use partywall::config::{Config, Limits, Upstream, UpstreamTls};
 use partywall::demo::certificates::Authority;

@@ -51,7 +51,7 @@ impl Site {
         let metrics = observe::new_metrics();
         let source = Source::new(&folder.path().join("partywall.toml"), Arc::new(ProcessEnvironment), [7; 32]);
         let settings = source.read().unwrap();
-        let origin = Origin { log: "log".to_owned(), instance: "test".to_owned() };
+        let origin = Origin { log: [1; 16], instance: "test".to_owned() };
         let (audit, sender) = AuditWriter::start(&settings.config.audit, &origin, &metrics).unwrap();
         let live = Arc::new(Live::new(source, &settings, Arc::clone(&metrics), sender));
         Self { postgres, folder, metrics, live, audit }

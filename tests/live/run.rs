@@ -233,5 +233,5 @@ fn what_is_wrong_with_the_files_ends_it_with_1() {
     write_config(folder.path(), 1);
     let config = fs::read_to_string(folder.path().join("partywall.toml")).unwrap();
     fs::write(folder.path().join("partywall.toml"), config.replace("audit.jsonl", "nowhere/audit.jsonl")).unwrap();
-    fails("cannot open audit file");
+    fails("cannot keep the audit trail");
 }

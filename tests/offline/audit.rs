@@ -10,19 +10,20 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use partywall::audit::event::{Event, EventType, SessionTotals};
+use partywall::audit::event::{Begin, Event, EventType, SessionTotals};
+use partywall::audit::identifier;
 use partywall::audit::observe;
 use partywall::audit::tag::{Encryption, PolicyTag, SessionDescription, SessionTag, UpstreamDescription};
-use partywall::audit::writer::{AuditSender, AuditWriter, Origin, log_identifier};
+use partywall::audit::writer::{AuditWriter, Origin};
 use partywall::catalog::{CATALOG_FORMAT, Catalog, QualifiedName};
-use partywall::config::{Audit, AuditFile};
+use partywall::config::{Audit, AuditFile, Durability};
 use partywall::guard::{
     Access, Code, Decision, Facts, LensKind, Naming, ObjectAccess, PrivateRelations, Protocol, Rejection, Request,
     Ruleset, StatementClass, StatementFacts, TemporaryEffect, TextLimits,
 };
 use partywall::metrics::Metrics;
 use partywall::policy::{Explain, Policy, SensitiveClass, Tenancy};
-use partywall::session::effect::{Outcome, SessionEvent, StatementEvent};
+use partywall::session::effect::{Outcome, RecordPhase, SessionEvent, StatementEvent};
 use partywall::tenant::{Identity, LoginName, TenantId, Timestamp};
 
 const NOON: Timestamp = Timestamp(1_795_374_605_000_000);
@@ -83,6 +84,7 @@ fn forwarded(facts: Facts) -> Arc<Decision> {
 
 fn statement(decision: Arc<Decision>, outcome: Outcome) -> StatementEvent {
     StatementEvent {
+        phase: RecordPhase::Single,
         decision,
         statement: 0,
         meant: None,
@@ -126,11 +128,18 @@ fn rendered(event: &Event<'_>) -> String {
 }
 
 fn origin() -> Origin {
-    Origin { log: log_identifier(NOON, [7; 10]), instance: "host-1".to_owned() }
+    Origin { log: identifier::new(NOON, [7; 10]), instance: "host-1".to_owned() }
 }
 
 fn settings(path: &Path, queue_bytes_max: usize) -> Audit {
-    Audit { file: Some(AuditFile { path: path.to_owned() }), queue_bytes_max }
+    Audit {
+        file: Some(AuditFile { path: path.to_owned() }),
+        queue_bytes_max,
+        spool: None,
+        durability: Durability::Async,
+        wait_max: Duration::from_secs(5),
+        tenants: BTreeMap::new(),
+    }
 }
 
 fn lines(path: &Path) -> Vec<serde_json::Value> {
@@ -161,7 +170,7 @@ fn sample(metrics: &Metrics, series: &str) -> f64 {
 #[test]
 fn a_statement_is_one_line_with_its_keys_in_order() {
     let event = statement(forwarded(invoices()), Outcome::Allow);
-    let line = rendered(&Event::statement(&session(), &PolicyTag::new("d1", 4), &event));
+    let line = rendered(&Event::statement(&session(), &PolicyTag::new("d1", 4), &event, None));
     assert_eq!(
         line,
         concat!(
@@ -186,7 +195,7 @@ fn a_refusal_names_its_reason_and_how_grave_it_is() {
         let rejection = Rejection::new(code, "no");
         let mut event = statement(Arc::new(Decision::Reject { rejection, facts: Facts::default() }), Outcome::Deny);
         event.sqlstate = code.sqlstate().as_bytes().try_into().ok();
-        let line = rendered(&Event::statement(&session(), &PolicyTag::new("d1", 4), &event));
+        let line = rendered(&Event::statement(&session(), &PolicyTag::new("d1", 4), &event, None));
         let record: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(record["type"], "deny");
         assert_eq!(record["outcome"], "deny");
@@ -216,19 +225,19 @@ fn no_literal_reaches_a_record() {
         let decision = Arc::new(decide(&sql));
         let outcome = if matches!(*decision, Decision::Forward(_)) { Outcome::Allow } else { Outcome::Deny };
         let event = statement(decision, outcome);
-        let line = rendered(&Event::statement(&session(), &PolicyTag::new("d1", 4), &event));
+        let line = rendered(&Event::statement(&session(), &PolicyTag::new("d1", 4), &event, None));
         assert!(!line.contains(secret), "{sql}: {line}");
     }
     let rejection = Rejection::new(Code::TenantMismatch, secret).detail(secret).hint(secret);
     let event = statement(Arc::new(Decision::Reject { rejection, facts: Facts::default() }), Outcome::Deny);
-    assert!(!rendered(&Event::statement(&session(), &PolicyTag::new("d1", 4), &event)).contains(secret));
+    assert!(!rendered(&Event::statement(&session(), &PolicyTag::new("d1", 4), &event, None)).contains(secret));
 }
 
 #[test]
 fn a_long_text_is_cut_at_a_character_and_hashed_whole() {
     let hash = |normalized: String| {
         let event = statement(forwarded(Facts { normalized, ..invoices() }), Outcome::Allow);
-        let line = rendered(&Event::statement(&session(), &PolicyTag::new("d1", 4), &event));
+        let line = rendered(&Event::statement(&session(), &PolicyTag::new("d1", 4), &event, None));
         let record: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(record["sql"]["cut"], true);
         assert!(record["sql"]["text"].as_str().unwrap().len() <= 8_192);
@@ -236,6 +245,23 @@ fn a_long_text_is_cut_at_a_character_and_hashed_whole() {
     };
     let long = "é".repeat(5_000);
     assert_ne!(hash(format!("x{long}1")), hash(format!("x{long}2")));
+}
+
+#[test]
+fn a_statement_that_is_recorded_twice_names_its_beginning() {
+    let policy = PolicyTag::new("d1", 4);
+    let record = |phase, begin| {
+        let event = StatementEvent { phase, ..statement(forwarded(invoices()), Outcome::Unknown) };
+        let line = rendered(&Event::statement(&session(), &policy, &event, begin));
+        serde_json::from_str::<serde_json::Value>(&line).unwrap()
+    };
+    let begin = record(RecordPhase::Begin(3), None);
+    assert_eq!((&begin["phase"], &begin["outcome"]), (&"begin".into(), &"unknown".into()));
+    assert_eq!(begin["objects"][0]["name"], "invoices");
+    assert!(begin.get("rows").is_none() && begin.get("begin").is_none());
+    let end = record(RecordPhase::End(3), Some(Begin { log: "some-log", seq: 17 }));
+    assert_eq!((&end["phase"], &end["begin"]), (&"end".into(), &"some-log/17".into()));
+    assert_eq!(end["rows"], 2);
 }
 
 #[test]
@@ -275,7 +301,7 @@ fn records_of_many_threads_are_numbered_without_a_gap_and_in_order() {
     writer.close(Duration::from_secs(30));
     let records = lines(&path);
     assert_eq!(records.len(), 2_000);
-    let log = origin().log;
+    let log = identifier::text(&origin().log);
     for (record, seq) in records.iter().zip(1u64..) {
         assert_eq!(record["seq"], seq);
         assert_eq!(record["id"], format!("{log}/{seq}"));
@@ -301,7 +327,7 @@ fn a_stuck_disk_never_stops_a_session_and_the_loss_is_recorded() {
     let policy = PolicyTag::new("d1", 4);
     let plain = statement(forwarded(Facts::default()), Outcome::Allow);
     let sent = 5_000;
-    (0..sent).for_each(|_| sender.record(&Event::statement(&tag, &policy, &plain)));
+    (0..sent).for_each(|_| sender.record(&Event::statement(&tag, &policy, &plain, None)));
     let lost = sample(&metrics, r#"partywall_audit_lost_total{cause="queue_full"}"#);
     assert!(lost > 0.0, "nothing was lost: the bound does not hold");
     // What is looked for in an audit trail still finds room.
@@ -370,8 +396,8 @@ fn a_wrong_path_is_found_at_start() {
 
 #[test]
 fn log_identifiers_are_uuids_of_version_7_that_sort_by_time() {
-    let early = log_identifier(NOON, [0xff; 10]);
-    let late = log_identifier(Timestamp(NOON.0 + 1_000), [0; 10]);
+    let early = identifier::text(&identifier::new(NOON, [0xff; 10]));
+    let late = identifier::text(&identifier::new(Timestamp(NOON.0 + 1_000), [0; 10]));
     assert!(early < late);
     assert_eq!(early, "01a204aa-62c8-7fff-bfff-ffffffffffff");
 }
@@ -379,15 +405,13 @@ fn log_identifiers_are_uuids_of_version_7_that_sort_by_time() {
 #[test]
 fn what_happens_in_a_session_is_counted() {
     let metrics = observe::new_metrics();
-    let audit = AuditSender::discard();
-    let (tag, policy) = (session(), PolicyTag::new("d1", 4));
-    let record = |event| observe::session_event(&metrics, &audit, &tag, &policy, &SessionEvent::Statement(event));
+    let record = |event| observe::session_event(&metrics, &SessionEvent::Statement(event));
     record(statement(forwarded(invoices()), Outcome::Allow));
     record(statement(forwarded(Facts::default()), Outcome::Error));
     let rejection = Rejection::new(Code::ReadingsDisagree, "no");
     record(statement(Arc::new(Decision::Reject { rejection, facts: Facts::default() }), Outcome::Deny));
     let limit = SessionEvent::LimitReached("portals_per_session_max");
-    observe::session_event(&metrics, &audit, &tag, &policy, &limit);
+    observe::session_event(&metrics, &limit);
     for (series, expected) in [
         (r#"partywall_statements_total{class="read",outcome="allow"}"#, 1.0),
         (r#"partywall_statements_total{class="misc",outcome="error"}"#, 1.0),

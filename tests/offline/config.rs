@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use partywall::config::Config;
+use partywall::config::Durability;
 use partywall::config::Limits;
 use partywall::config::Plain;
 use partywall::config::UpstreamTls;
 use partywall::policy::SecretSource;
+use partywall::tenant::TenantId;
 
 const SMALLEST: &str = r#"
 [listen]
@@ -193,4 +195,52 @@ fn limits_are_sizes_durations_and_counts_within_bounds() {
     );
     let error = limits("pipeline_max = -1\nclients_max = 99999999999999999999").unwrap_err();
     assert_eq!(error.lines().count(), 2, "{error}");
+}
+
+const SPOOL: &str = "[audit]\ndurability = \"local\"\n[audit.spool]\nfolder = \"spool\"\n\n[audit.file]";
+
+#[test]
+fn durable_records_need_a_spool_and_a_spool_a_sink() {
+    let config = with("[audit.file]", SPOOL).unwrap();
+    assert_eq!(config.audit.durability, Durability::Local);
+    assert_eq!(config.audit.spool.unwrap().folder, PathBuf::from("/etc/partywall/spool"));
+    refused(
+        with("[audit.file]", "[audit]\ndurability = \"local\"\n[audit.file]"),
+        "20:14: durability = \"local\" needs a spool: give [audit.spool]\n",
+    );
+    refused(
+        with("[audit.file]\npath = \"audit.jsonl\"", "[audit.spool]\nfolder = \"spool\""),
+        "19:1: the spool keeps records until a sink has them, and there is none: give [audit.file]\n",
+    );
+    refused(
+        with("[audit.file]", "[audit.tenant.acme]\ndurability = \"remote\"\n[audit.file]"),
+        "20:14: durability = \"remote\" needs a spool: give [audit.spool]\n",
+    );
+}
+
+#[test]
+fn a_regime_that_forbids_loss_is_not_served_by_a_promise_that_has_one() {
+    let acme = |spool: &str, tenant: &str| {
+        let audit = SPOOL.replace("folder = \"spool\"\n", &format!("folder = \"spool\"\n{spool}\n"));
+        with(
+            "[audit.file]",
+            &audit.replace(
+                "[audit.file]",
+                &format!("[audit.tenant.acme]\nregimes = [\"hipaa\"]\n{tenant}\n[audit.file]"),
+            ),
+        )
+    };
+    let refusal = acme("", "").unwrap_err();
+    assert!(refusal.contains("records would end with the pod"), "{refusal}");
+    let refusal = acme("persistent = true", "durability = \"async\"").unwrap_err();
+    assert!(refusal.contains("a crash would lose records"), "{refusal}");
+    for (spool, tenant) in [("persistent = true", ""), ("", "durability = \"remote\""), ("", "accept_pod_loss = true")]
+    {
+        let config = acme(spool, tenant).unwrap();
+        let acme = TenantId::parse("acme").unwrap();
+        assert_ne!(config.audit.durability_of(Some(&acme)), Durability::Async);
+        assert_eq!(config.audit.durability_of(None), Durability::Local);
+    }
+    let refusal = with("[audit.file]", "[audit.tenant.acme]\nregimes = [\"hippa\"]\n[audit.file]").unwrap_err();
+    assert!(refusal.contains("unknown regime \"hippa\": known are hipaa, gdpr, soc2, pci"), "{refusal}");
 }

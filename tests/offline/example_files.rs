@@ -42,6 +42,9 @@ fn keys_that_are_commented_out_stand_at_their_defaults() {
     explicit.listen.tls = default.listen.tls.clone();
     explicit.listen.unix_socket = default.listen.unix_socket.clone();
     explicit.listen.threads = default.listen.threads;
+    explicit.audit.spool = default.audit.spool.clone();
+    assert_eq!(explicit.audit.tenants.len(), 1, "the example of a tenant is there");
+    explicit.audit.tenants.clear();
     for (name, upstream) in &mut explicit.upstreams {
         upstream.tls = default.upstreams[name].tls.clone();
     }
@@ -92,6 +95,7 @@ fn keys_in_use(root: &Value, schema: &Value, name: &str, value: &toml::Value, ke
             let kind = match scalar {
                 toml::Value::String(_) => "string",
                 toml::Value::Integer(_) => "integer",
+                toml::Value::Boolean(_) => "boolean",
                 _ => "array",
             };
             let words = schema["oneOf"]

@@ -2,6 +2,7 @@
 
 mod answers;
 mod copy;
+mod first;
 mod hostile;
 mod names;
 mod random;
@@ -78,7 +79,7 @@ impl Decider for Script {
             return Arc::new(Decision::Reject { rejection, facts: Facts::default() });
         };
         let statement = |class: &StatementClass| StatementFacts {
-            command: "X",
+            command: if *class == StatementClass::Transaction && sql.ends_with('4') { "COMMIT" } else { "X" },
             class: *class,
             objects: Vec::new(),
             naming: self.naming.iter().find(|(of, _)| of == sql).map(|(_, naming)| naming.clone()).unwrap_or_default(),
@@ -252,7 +253,7 @@ impl Pair {
         std::iter::from_fn(|| self.session.poll_event())
             .filter_map(|event| match event {
                 SessionEvent::Statement(event) => Some(event),
-                SessionEvent::LimitReached(_) => None,
+                SessionEvent::Begun(_) | SessionEvent::LimitReached(_) => None,
             })
             .collect()
     }

@@ -42,8 +42,19 @@ const ANYTHING: &[&str] = &[
 ];
 
 /// The files of `audit` that touch the world, and what they may name beside the rest of `audit`.
-const AUDIT_SHELL: &[&str] =
-    &["src/audit/writer.rs", "src/audit/observe.rs", "src/audit/spool.rs", "src/audit/sink.rs"];
+const AUDIT_SHELL: &[&str] = &[
+    "src/audit/clock.rs",
+    "src/audit/deliver.rs",
+    "src/audit/disk.rs",
+    "src/audit/durable.rs",
+    "src/audit/feed.rs",
+    "src/audit/observe.rs",
+    "src/audit/sender.rs",
+    "src/audit/sink.rs",
+    "src/audit/spool.rs",
+    "src/audit/store.rs",
+    "src/audit/writer.rs",
+];
 const AUDIT_SHELL_ARROWS: &[&str] = &["guard", "session", "policy", "tenant", "config", "metrics"];
 
 /// Parts that are pure: value in, value out.

@@ -9,13 +9,13 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use partywall::audit::event::Event;
 use partywall::audit::observe;
 use partywall::audit::tag::{Encryption, PolicyTag, SessionDescription, SessionTag, UpstreamDescription};
-use partywall::audit::writer::{AuditSender, AuditWriter, Origin};
+use partywall::audit::writer::{AuditWriter, Origin};
 use partywall::catalog::{CATALOG_FORMAT, Catalog, Column, Key, KeyKind, Relation, RelationKind};
 use partywall::config::{Audit, AuditFile};
 use partywall::guard::{Decision, PrivateRelations, Protocol, Request, Ruleset, TextLimits, decide};
 use partywall::policy::Policy;
 use partywall::proxy::{CacheLimits, DecisionCache, Question, Source};
-use partywall::session::effect::{Outcome, SessionEvent, StatementEvent};
+use partywall::session::effect::{Outcome, RecordPhase, SessionEvent, StatementEvent};
 use partywall::tenant::{Identity, LoginName, TenantId, Timestamp};
 
 const POINT: &str = "SELECT id, number, total, status FROM invoices WHERE id = $1";
@@ -179,6 +179,7 @@ const ASKED: &[&str] = &["'2025-11-30'", "'2026-01-01'", "'long ago'", "25"];
 
 fn event(ruleset: &Ruleset, protocol: Protocol, sql: &str) -> StatementEvent {
     StatementEvent {
+        phase: RecordPhase::Single,
         decision: Arc::new(decided(ruleset, &identity(), protocol, sql)),
         statement: 0,
         meant: None,
@@ -223,29 +224,34 @@ fn records(criterion: &mut Criterion) {
         group.bench_function(format!("line, {name}"), |bencher| {
             bencher.iter(|| {
                 line.clear();
-                Event::statement(&tag, &policy, black_box(&event)).render(&mut line);
+                Event::statement(&tag, &policy, black_box(&event), None).render(&mut line);
             });
         });
         eprintln!("{} bytes without id and proxy", line.len());
     }
     let folder = tempfile::tempdir().unwrap();
     let file = Some(AuditFile { path: folder.path().join("audit.jsonl") });
-    let settings = Audit { file, queue_bytes_max: 16 << 20 };
-    let origin = Origin { log: "01a204aa-62c8-7fff-bfff-ffffffffffff".to_owned(), instance: "host".to_owned() };
+    let settings = Audit { file, queue_bytes_max: 16 << 20, ..Audit::default() };
+    let origin = Origin { log: [7; 16], instance: "host".to_owned() };
     let (writer, sender) = AuditWriter::start(&settings, &origin, &metrics).unwrap();
-    let event = SessionEvent::Statement(event(&ruleset, Protocol::Extended, POINT));
+    let statement = event(&ruleset, Protocol::Extended, POINT);
+    let event = SessionEvent::Statement(statement.clone());
     // In batches, with time for the writer in between: what is measured is the session's share.
     group.bench_function("counted and queued, point select", |bencher| {
         bencher.iter_batched(
             || std::thread::sleep(Duration::from_millis(60)),
-            |()| (0..1_000).for_each(|_| observe::session_event(&metrics, &sender, &tag, &policy, black_box(&event))),
+            |()| {
+                (0..1_000).for_each(|_| {
+                    observe::session_event(&metrics, black_box(&event));
+                    sender.record(&Event::statement(&tag, &policy, black_box(&statement), None));
+                });
+            },
             BatchSize::PerIteration,
         );
     });
     writer.close(Duration::from_secs(10));
     group.bench_function("counted, point select", |bencher| {
-        let sender = AuditSender::discard();
-        bencher.iter(|| observe::session_event(&metrics, &sender, &tag, &policy, black_box(&event)));
+        bencher.iter(|| observe::session_event(&metrics, black_box(&event)));
         metrics.upkeep();
     });
     group.finish();

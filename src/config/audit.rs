@@ -16,8 +16,8 @@ use crate::config::raw::RawDurability;
 use crate::config::raw::RawSpool;
 use crate::tenant::TenantId;
 
-const QUEUE_BYTES_MAX: usize = 8 << 20;
-const WAIT_MAX: Duration = Duration::from_secs(5);
+pub(super) const QUEUE_BYTES_MAX: usize = 8 << 20;
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(5);
 const SPOOL_BYTES_MAX: usize = 1 << 30;
 const SEGMENT_BYTES: usize = 16 << 20;
 

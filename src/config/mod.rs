@@ -100,6 +100,20 @@ pub struct Audit {
     pub tenants: BTreeMap<TenantId, AuditTenant>,
 }
 
+/// No audit trail.
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            file: None,
+            queue_bytes_max: audit::QUEUE_BYTES_MAX,
+            spool: None,
+            durability: Durability::Async,
+            wait_max: audit::WAIT_MAX,
+            tenants: BTreeMap::new(),
+        }
+    }
+}
+
 impl Audit {
     /// What has to be kept of a tenant's record before an answer may leave.
     pub fn durability_of(&self, tenant: Option<&TenantId>) -> Durability {

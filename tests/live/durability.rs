@@ -145,7 +145,7 @@ const LOCAL: &str = "[audit]\ndurability = \"local\"\nwait_max = \"2s\"\n[audit.
 /// spool feeds has each record once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_is_on_record_whenever_the_process_is_killed() {
-    let kills = std::env::var("PARTYWALL_AUDIT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(8);
+    let kills = std::env::var_os("PARTYWALL_AUDIT_KILLS").map_or(8, |text| text.to_str().unwrap().parse().unwrap());
     let postgres = postgres();
     let folder = tempfile::tempdir().unwrap();
     prepare(folder.path(), &postgres, LOCAL);

@@ -16,7 +16,7 @@ use partywall::audit::observe;
 use partywall::audit::tag::{Encryption, PolicyTag, SessionDescription, SessionTag, UpstreamDescription};
 use partywall::audit::writer::{AuditWriter, Origin};
 use partywall::catalog::{CATALOG_FORMAT, Catalog, QualifiedName};
-use partywall::config::{Audit, AuditFile, Durability};
+use partywall::config::{Audit, AuditFile};
 use partywall::guard::{
     Access, Code, Decision, Facts, LensKind, Naming, ObjectAccess, PrivateRelations, Protocol, Rejection, Request,
     Ruleset, StatementClass, StatementFacts, TemporaryEffect, TextLimits,
@@ -132,14 +132,7 @@ fn origin() -> Origin {
 }
 
 fn settings(path: &Path, queue_bytes_max: usize) -> Audit {
-    Audit {
-        file: Some(AuditFile { path: path.to_owned() }),
-        queue_bytes_max,
-        spool: None,
-        durability: Durability::Async,
-        wait_max: Duration::from_secs(5),
-        tenants: BTreeMap::new(),
-    }
+    Audit { file: Some(AuditFile { path: path.to_owned() }), queue_bytes_max, ..Audit::default() }
 }
 
 fn lines(path: &Path) -> Vec<serde_json::Value> {

@@ -183,6 +183,9 @@ pub struct Function {
     pub security_definer: bool,
     /// `sql`, `plpgsql`, `c`, `internal`, …
     pub language: String,
+    /// It takes or gives a value of a type whose input looks names up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub looks_up: bool,
     /// The extension that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extension: Option<String>,
@@ -230,6 +233,9 @@ pub struct Type {
     /// Of a composite type: the names of its attributes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<String>,
+    /// Its input looks names up, as that of `regclass` does, or the input of a part of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub looks_up: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extension: Option<String>,
 }

@@ -77,6 +77,11 @@ pub(in crate::guard) fn compile_functions(
             diagnostics.push(Diagnostic { path, message });
             continue;
         }
+        if overloads().any(|entry| entry.arguments == identity.arguments && entry.looks_up) {
+            let message = "it takes or gives a value of a type like regclass, whose input looks names up".to_owned();
+            diagnostics.push(Diagnostic { path, message });
+            continue;
+        }
         // Which overload a call means depends on types that only the server knows, but none takes more arguments
         // than it has parameters.
         let is_listed = |arguments: &str| {

@@ -241,7 +241,7 @@ fn columns(kind: &Kind) -> Vec<String> {
         Kind::Array(element) => return columns(element).iter().filter_map(|name| array_of(name)).collect(),
         Kind::Range(span) => of_span(*span, "range"),
         Kind::Multirange(span) => of_span(*span, "multirange"),
-        Kind::Untyped | Kind::Unknown => &[],
+        Kind::Reg(_) | Kind::Untyped | Kind::Unknown => &[],
     };
     names.iter().map(|name| (*name).to_owned()).collect()
 }

@@ -2,25 +2,27 @@
 
 use sqlparser::ast::{
     AccessExpr, CastFormat, CeilFloorKind, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Subscript, WindowFrameBound,
-    WindowSpec, WindowType,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, ObjectName, Subscript, WindowType,
 };
 
 use crate::catalog::QualifiedName;
 use crate::guard::calls::overloaded;
-use crate::guard::field::{column_unknown, system_column};
 use crate::guard::from::{argument_expression, not_allowed};
 use crate::guard::function::{is_form, is_grammar_form, listed};
+use crate::guard::reg::{made_by, makes_alike};
 use crate::guard::rejection::{Code, Rejection};
-use crate::guard::scope::{ColumnName, OutputColumn, resolve};
-use crate::guard::walk::{ColumnUse, Outcome, Walk, quote_name};
-use crate::sql::{ident_value, token_range};
-
-/// Column references of one text; one that could mean any relation in sight counts for each.
-const REFERENCES_MAX: usize = 500_000;
+use crate::guard::system::naming_type;
+use crate::guard::walk::{Outcome, Walk, quote_name};
+use crate::sql::ident_value;
 
 impl Walk<'_> {
     pub(in crate::guard) fn expression(&mut self, expression: &Expr) -> Outcome<()> {
+        self.read(expression)?;
+        self.is_no_reg(expression)
+    }
+
+    /// Without a look at what stands beside it, see `reg`.
+    pub(in crate::guard) fn read(&mut self, expression: &Expr) -> Outcome<()> {
         match expression {
             Expr::Identifier(ident) => self.column(std::slice::from_ref(ident)),
             Expr::CompoundIdentifier(idents) => self.column(idents),
@@ -32,23 +34,26 @@ impl Walk<'_> {
             | Expr::IsNotFalse(inner)
             | Expr::IsTrue(inner)
             | Expr::IsNotTrue(inner)
-            | Expr::IsNull(inner)
-            | Expr::IsNotNull(inner)
             | Expr::IsUnknown(inner)
             | Expr::IsNotUnknown(inner)
             | Expr::UnaryOp { expr: inner, .. }
             | Expr::Collate { expr: inner, .. }
             | Expr::Extract { expr: inner, .. } => self.expression(inner),
             Expr::IsJson { expr, .. } | Expr::IsNormalized { expr, .. } => self.expression(expr),
-            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => self.each([left, right]),
+            Expr::IsNull(inner) | Expr::IsNotNull(inner) => self.operand(inner),
+            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => self.comparable(&[left, right]),
+            Expr::BinaryOp { left, op, right } if Self::is_comparison(op) => self.comparable(&[left, right]),
             Expr::BinaryOp { left, op: _, right } => self.each([left, right]),
-            Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } => self.each([left, right]),
+            Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } => self.comparable(&[left, right]),
             Expr::AtTimeZone { timestamp, time_zone } => self.each([timestamp, time_zone]),
             Expr::Position { expr, r#in } => self.each([expr, r#in]),
-            Expr::Between { expr, low, high, .. } => self.each([expr, low, high]),
+            Expr::Between { expr, low, high, .. } => self.comparable(&[expr, low, high]),
+            Expr::InList { expr, list, .. } if list.len() == 1 => {
+                self.comparable(&std::iter::once(expr.as_ref()).chain(list).collect::<Vec<_>>())
+            }
             Expr::InList { expr, list, .. } => {
-                self.expression(expr)?;
-                self.each(list)
+                let all: Vec<&Expr> = std::iter::once(expr.as_ref()).chain(list).collect();
+                self.alike(&all)
             }
             Expr::Tuple(list) => self.each(list),
             Expr::Array(array) if array.named => self.elements(&array.elem),
@@ -59,17 +64,24 @@ impl Walk<'_> {
                 self.each(escape_char.as_deref())
             }
             Expr::InSubquery { expr, subquery, .. } => {
-                self.expression(expr)?;
-                self.subquery(subquery).map(drop)
+                self.operand(expr)?;
+                self.subquery(subquery)?;
+                self.is_alike_query(expr, subquery)
             }
             Expr::Exists { subquery, .. } | Expr::Subquery(subquery) => self.subquery(subquery).map(drop),
-            Expr::Cast { expr, data_type, format, kind: _ } => self.cast(expr, data_type, format.as_ref()),
-            Expr::Case { operand, conditions, else_result, .. } => {
-                self.each(operand.as_deref())?;
-                for case in conditions {
-                    self.each([&case.condition, &case.result])?;
+            Expr::Cast { expr, data_type, format, kind } => {
+                match naming_type(data_type).filter(|_| self.ruleset.system().shows_structure()) {
+                    Some(named) if format.is_none() => self.naming_cast(expr, kind, named),
+                    _ => self.cast(expr, data_type, format.as_ref()),
                 }
-                self.each(else_result.as_deref())
+            }
+            Expr::Case { operand, conditions, else_result, .. } => {
+                let tests: Vec<&Expr> =
+                    operand.as_deref().into_iter().chain(conditions.iter().map(|case| &case.condition)).collect();
+                self.comparable(&tests)?;
+                let results = conditions.iter().map(|case| &case.result);
+                let results: Vec<&Expr> = results.chain(else_result.as_deref()).collect();
+                self.alike(&results)
             }
             Expr::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain),
             Expr::Function(function) => self.function(function),
@@ -136,7 +148,7 @@ impl Walk<'_> {
             return Err(not_allowed("CAST … FORMAT"));
         }
         self.cast_type(inner, data_type)?;
-        self.expression(inner)
+        self.operand(inner)
     }
 
     fn access(&mut self, root: &Expr, chain: &[AccessExpr]) -> Outcome<()> {
@@ -159,121 +171,6 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// A column reference. One that leads nowhere is left to the server, which says so.
-    fn column(&mut self, idents: &[Ident]) -> Outcome<()> {
-        let parts: Vec<String> = idents.iter().map(ident_value).collect();
-        let (name, schema_tokens) = match parts.as_slice() {
-            [column] => (ColumnName { schema: None, relation: None, column }, None),
-            [relation, column] => (ColumnName { schema: None, relation: Some(relation), column }, None),
-            [schema, relation, column] => {
-                let first = idents.first().and_then(|ident| token_range(ident.span));
-                (ColumnName { schema: Some(schema), relation: Some(relation), column }, first)
-            }
-            _ => return Err(not_allowed("a column's name with a database")),
-        };
-        system_column(name.column)?;
-        if let Some(first) = &schema_tokens {
-            self.drop_schema(first.clone(), name.schema.unwrap_or_default(), name.relation.unwrap_or_default());
-        }
-        match resolve(&self.levels, name) {
-            Some(resolved) => {
-                self.is_column(&resolved, name)?;
-                let column = resolved.column.map(|column| column.name);
-                for entry in resolved.entries {
-                    self.reference(resolved.level, entry, column.clone());
-                }
-            }
-            // Without its schema it could mean another relation.
-            None if schema_tokens.is_some() => return Err(column_unknown(&parts.join("."))),
-            // It could be anything: a condition that holds it concerns every relation in sight.
-            None => self.reference_everything(),
-        }
-        if self.references.len() > REFERENCES_MAX {
-            return Err(Rejection::new(Code::StatementTooLarge, "the statement refers to too many columns")
-                .hint("Name the relation before each column, or split the statement."));
-        }
-        Ok(())
-    }
-
-    fn reference(&mut self, level: usize, entry: usize, column: Option<String>) {
-        let found = self.levels.get(level).and_then(|level| level.entries.get(entry));
-        if let Some(relation) = found.and_then(|entry| entry.relation.clone()) {
-            match &column {
-                Some(column) => {
-                    let real = self.real_column(level, entry, column);
-                    self.record_column(&relation, &real);
-                }
-                None => self.record_all_columns(&relation),
-            }
-        }
-        self.references.push(ColumnUse { level, entry, column });
-    }
-
-    /// The table's own name of a column that an alias may have renamed.
-    fn real_column(&self, level: usize, entry: usize, column: &str) -> String {
-        let entry = self.levels.get(level).and_then(|level| level.entries.get(entry));
-        let place = entry.and_then(|entry| entry.columns.as_ref()?.iter().position(|shown| shown.name == column));
-        let rule = entry.and_then(|entry| self.ruleset.relation(entry.relation.as_ref()?));
-        let real = place.and_then(|place| rule.and_then(|rule| rule.relation.columns.get(place)));
-        real.map_or_else(|| column.to_owned(), |real| real.name.clone())
-    }
-
-    pub(in crate::guard) fn record_all_columns(&mut self, relation: &QualifiedName) {
-        let columns = self.ruleset.relation(relation).map(|rule| rule.relation.columns.iter());
-        let names: Vec<String> = columns.into_iter().flatten().map(|column| column.name.clone()).collect();
-        for name in names {
-            self.record_column(relation, &name);
-        }
-    }
-
-    fn reference_everything(&mut self) {
-        for (level, scope) in self.levels.iter().enumerate().filter(|(_, scope)| !scope.hidden) {
-            for entry in 0..scope.entries.len() {
-                self.references.push(ColumnUse { level, entry, column: None });
-            }
-        }
-    }
-
-    /// `relation.*`: the columns, where they are known.
-    pub(in crate::guard) fn qualified_wildcard(&mut self, name: &ObjectName) -> Outcome<Option<Vec<OutputColumn>>> {
-        let parts = self.name_parts(name)?;
-        let (schema, relation) = match parts.as_slice() {
-            [relation] => (None, relation),
-            [schema, relation] => {
-                let tokens = self.name_tokens(name)?;
-                self.drop_schema(tokens, schema, relation);
-                (Some(schema.as_str()), relation)
-            }
-            _ => return Err(not_allowed("a relation's name with a database")),
-        };
-        let levels = self.levels.iter().enumerate().rev().filter(|(_, scope)| !scope.hidden);
-        let found = levels
-            .into_iter()
-            .find_map(|(level, scope)| scope.entry_named(schema, relation).map(|entry| (level, entry)));
-        let Some((level, entry)) = found else {
-            if schema.is_some() {
-                return Err(column_unknown(&format!("{}.*", parts.join("."))));
-            }
-            self.reference_everything();
-            return Ok(None);
-        };
-        self.reference(level, entry, None);
-        Ok(self.levels.get(level).and_then(|level| level.entries.get(entry)).and_then(|entry| entry.columns.clone()))
-    }
-
-    /// `*`: the columns of the whole level, where they are known.
-    pub(in crate::guard) fn wildcard(&mut self) -> Option<Vec<OutputColumn>> {
-        let level = self.levels.len().checked_sub(1)?;
-        let count = self.levels.last().map_or(0, |scope| scope.entries.len());
-        for entry in 0..count {
-            self.reference(level, entry, None);
-        }
-        let entries = &self.levels.last()?.entries;
-        let columns = entries.iter().map(|entry| entry.columns.clone()).collect::<Option<Vec<_>>>()?;
-        // Columns merged by USING and NATURAL stand once: the list is then too long, and its order is another.
-        if self.merges_columns { None } else { Some(columns.concat()) }
-    }
-
     fn function(&mut self, function: &Function) -> Outcome<()> {
         let Function { name, uses_odbc_syntax, parameters, args, within_group, filter, null_treatment, over } =
             function;
@@ -287,12 +184,17 @@ impl Walk<'_> {
             FunctionArguments::List(list) => list.args.len(),
             FunctionArguments::None | FunctionArguments::Subquery(_) => 0,
         };
-        self.function_name(name, count)?;
+        let bare = self.function_name(name, count)?;
         match args {
             FunctionArguments::None => {}
-            FunctionArguments::Subquery(query) => self.subquery(query).map(drop)?,
-            FunctionArguments::List(list) => self.arguments(list)?,
+            FunctionArguments::Subquery(query) => {
+                self.subquery(query)?;
+                self.keeps_no_reg(self.shape(query).and_then(|shape| shape.columns.as_deref()))?;
+            }
+            FunctionArguments::List(list) => self.arguments(&bare, list)?,
         }
+        self.met_reg |= made_by(&bare).is_some();
+        self.system_function(function)?;
         self.order_by(within_group)?;
         self.each(filter.as_deref())?;
         match over {
@@ -306,20 +208,27 @@ impl Walk<'_> {
         self.name_tokens(name).is_ok_and(|tokens| tokens.len() == 1 && self.tokens.is_word(tokens.start, "array"))
     }
 
-    fn arguments(&mut self, list: &FunctionArgumentList) -> Outcome<()> {
+    fn arguments(&mut self, function: &str, list: &FunctionArgumentList) -> Outcome<()> {
         let FunctionArgumentList { duplicate_treatment, args, clauses } = list;
         match duplicate_treatment {
             None | Some(DuplicateTreatment::All | DuplicateTreatment::Distinct) => {}
         }
         for argument in args {
             match argument {
-                named if argument_expression(named).is_some() => self.each(argument_expression(named))?,
+                named if let Some(value) = argument_expression(named) => self.function_argument(function, value)?,
                 FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => {}
                 FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(name)) => {
-                    self.qualified_wildcard(name).map(drop)?;
+                    let columns = self.qualified_wildcard(name)?;
+                    self.keeps_no_reg(columns.as_deref())?;
                 }
                 _ => return Err(not_allowed("this form of argument")),
             }
+        }
+        let values: Vec<&Expr> = args.iter().filter_map(argument_expression).collect();
+        if function == "nullif" {
+            self.are_comparable(&values)?;
+        } else if makes_alike(function) {
+            self.are_alike(&values)?;
         }
         for clause in clauses {
             match clause {
@@ -331,31 +240,18 @@ impl Walk<'_> {
         Ok(())
     }
 
-    pub(in crate::guard) fn window_spec(&mut self, spec: &WindowSpec) -> Outcome<()> {
-        let WindowSpec { window_name: _, partition_by, order_by, window_frame } = spec;
-        self.each(partition_by)?;
-        self.order_by(order_by)?;
-        let bounds = window_frame.iter().flat_map(|frame| [Some(&frame.start_bound), frame.end_bound.as_ref()]);
-        for bound in bounds.flatten() {
-            match bound {
-                WindowFrameBound::CurrentRow => {}
-                WindowFrameBound::Preceding(offset) | WindowFrameBound::Following(offset) => {
-                    self.each(offset.as_deref())?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Allows a call and pins it to one schema. Gives the function's bare name.
     pub(in crate::guard) fn function_name(&mut self, name: &ObjectName, arguments: usize) -> Outcome<String> {
         let tokens = self.name_tokens(name)?;
         let parts = self.function_parts(name, &tokens)?;
         let position = self.position(tokens.start);
+        let system = self.ruleset.system();
+        let is_own = |name: &str| listed(name).is_some() || system.keeps_its_name(name).is_some();
         match parts.as_slice() {
             [bare] if is_grammar_form(bare) && is_form(self.tokens, tokens.start) => Ok(bare.clone()),
+            [bare] if system.keeps_its_name(bare) == Some(false) => Ok(bare.clone()),
             [bare] if self.ruleset.is_overloaded(bare, arguments) => Err(overloaded(bare).at(position)),
-            [bare] if listed(bare).is_some() => {
+            [bare] if is_own(bare) => {
                 self.before(tokens.start, "pg_catalog.");
                 Ok(bare.clone())
             }
@@ -367,7 +263,7 @@ impl Walk<'_> {
                 self.replace(tokens, quote_name(&listed));
                 Ok(bare.clone())
             }
-            [schema, bare] if schema == "pg_catalog" && listed(bare).is_some() => Ok(bare.clone()),
+            [schema, bare] if schema == "pg_catalog" && is_own(bare) => Ok(bare.clone()),
             [schema, bare] if schema != "pg_catalog" => {
                 let name = QualifiedName::new(schema, bare);
                 if self.ruleset.listed_function(&name, arguments) {

@@ -7,9 +7,11 @@ use sqlparser::ast::{
 
 use crate::guard::computed::Source;
 use crate::guard::join::constraint;
+use crate::guard::reg::made_by;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::scope::{Entry, Level, OutputColumn, Protection};
 use crate::guard::shown::ShownTenant;
+use crate::guard::system::output_columns;
 use crate::guard::walk::{Outcome, Walk};
 use crate::sql::ident_value;
 
@@ -101,7 +103,9 @@ impl Walk<'_> {
                 let is_only = |shown: &ShownTenant| sources.iter().all(|source| *source == Source::Lens(shown.table));
                 let protection =
                     shape.tenant.filter(is_only).map_or_else(|| fences(sources.clone()), ShownTenant::protection);
-                let entry = Entry { lateral, shared: shape.shared, ..plain_entry(None, columns, protection) };
+                let may_be_reg = self.met_reg;
+                let entry =
+                    Entry { lateral, may_be_reg, shared: shape.shared, ..plain_entry(None, columns, protection) };
                 let entry = self.alias(entry, alias.as_ref());
                 self.push_entry(entry)
             }
@@ -112,9 +116,7 @@ impl Walk<'_> {
                 with_offset_alias: None,
                 with_ordinality: _,
             } => {
-                for expression in array_exprs {
-                    self.expression(expression)?;
-                }
+                self.each(array_exprs)?;
                 let entry = function_entry("unnest".to_owned());
                 let entry = self.alias(entry, alias.as_ref());
                 self.push_entry(entry)
@@ -147,17 +149,27 @@ impl Walk<'_> {
         // The merged columns of USING and NATURAL stand once, in another order: not worth knowing exactly.
         let columns = if has_merged_columns(join) { None } else { columns.map(|columns| columns.concat()) };
         let lateral = self.referenced(references).into_iter().collect();
-        let entry = Entry { lateral, shared, ..plain_entry(None, columns, fences(sources)) };
+        let may_be_reg = self.met_reg;
+        let entry = Entry { lateral, may_be_reg, shared, ..plain_entry(None, columns, fences(sources)) };
         let entry = self.alias(entry, Some(alias));
         self.push_entry(entry)
     }
 
     fn function_in_from(&mut self, name: &ObjectName, args: &[FunctionArg], alias: Option<&TableAlias>) -> Outcome<()> {
+        let plain = args.iter().map(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => Some(expression),
+            _ => None,
+        });
+        let plain: Option<Vec<_>> = plain.collect();
         let function = self.function_name(name, args.len())?;
         let references = self.references.len();
         for argument in args {
             let expression = argument_expression(argument).ok_or_else(|| not_allowed("this form of argument"))?;
-            self.expression(expression)?;
+            self.function_argument(&function, expression)?;
+        }
+        let is_tree = self.partition_tree(name, plain.as_deref().unwrap_or_default(), alias.is_some())?;
+        if !is_tree {
+            self.system_call(name, plain)?;
         }
         // A function of one query is read as that query.
         let lateral = self.referenced(references).into_iter().collect();
@@ -168,7 +180,12 @@ impl Walk<'_> {
                 }
             }
         }
-        let entry = self.alias(Entry { lateral, ..function_entry(function) }, alias);
+        let may_be_reg = made_by(&function).is_some();
+        self.met_reg |= may_be_reg;
+        let mut entry = Entry { lateral, may_be_reg, ..function_entry(function.clone()) };
+        let outputs = output_columns(&function).iter().map(|column| (*column).to_owned());
+        entry.function_columns.iter_mut().for_each(|own| own.extend(outputs.clone()));
+        let entry = self.alias(entry, alias);
         self.push_entry(entry)
     }
 
@@ -193,6 +210,7 @@ pub(in crate::guard) fn plain_entry(
         unaliased: None,
         relation: None,
         columns,
+        may_be_reg: false,
         protection,
         nullable: false,
         lateral: Vec::new(),

@@ -233,6 +233,7 @@ impl Walk<'_> {
             name: Some(name),
             relation: Some(relation),
             columns: table_columns(rule, self.ruleset),
+            may_be_reg: false,
             protection,
             nullable: false,
             lateral: Vec::new(),

@@ -73,6 +73,8 @@ impl Walk<'_> {
             let mut found = joined.iter().filter_map(|entry| entry.column(name));
             let first = found.next().cloned();
             let kind = first.filter(|first| found.all(|other| other.kind == first.kind)).map(|first| first.kind);
+            let reg = joined.iter().filter_map(|entry| entry.column(name)).find_map(|column| column.kind.reg());
+            let kind = reg.map(Kind::Reg).or(kind);
             let total = joined.iter().filter_map(|entry| entry.column(name)).all(|column| column.total);
             OutputColumn { name: name.clone(), total: total && kind.is_some(), kind: kind.unwrap_or(Kind::Unknown) }
         };

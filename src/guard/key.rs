@@ -6,8 +6,10 @@ use crate::guard::ruleset::RelationRule;
 use crate::guard::walk::{Outcome, Walk};
 
 impl Walk<'_> {
-    /// `key_oracles = "refuse"`: keys without the tenant column may not be supplied.
+    /// `key_oracles = "refuse"`: keys without the tenant column may not be supplied. Nor may, ever, names that the
+    /// server looks up.
     pub(in crate::guard) fn key_oracles(&self, rule: &RelationRule, supplied: &[String]) -> Outcome<()> {
+        self.writes_no_reg(&rule.relation.columns, supplied)?;
         // What an expression is made of is not known here: any column could be in it.
         let supplies = |key: &Key| {
             key.columns.iter().any(|column| supplied.contains(column)) || (key.has_expressions && !supplied.is_empty())

@@ -4,6 +4,7 @@ use sqlparser::ast::{ArrayElemTypeDef, DataType, TimezoneInfo};
 
 use crate::catalog::{Column, QualifiedName, TypeKind};
 use crate::guard::ruleset::Ruleset;
+use crate::sql::ident_value;
 
 /// Families of types within which comparison is total: it fails on no pair of values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,10 +37,50 @@ pub(in crate::guard) enum Kind {
     Array(Box<Kind>),
     Range(Span),
     Multirange(Span),
+    /// Of a type whose input looks names up, or made of such.
+    Reg(Reg),
     /// A string literal or an undeclared parameter: it takes the other side's type.
     Untyped,
     Unknown,
 }
+
+/// A type whose input looks names up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::guard) enum Reg {
+    Named(&'static str),
+    /// One of these, or a row, array or domain of one.
+    Unknown,
+}
+
+impl Reg {
+    /// Whether `=` is of that type, and not of `oid`.
+    pub(in crate::guard) fn has_operators(self) -> bool {
+        matches!(self, Self::Unknown | Self::Named("aclitem"))
+    }
+
+    pub(in crate::guard) fn type_name(self) -> Option<&'static str> {
+        match self {
+            Self::Named(name) => Some(name),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// Their input functions read the catalogue: `aclitem` names roles.
+pub(in crate::guard) const REGS: &[&str] = &[
+    "regclass",
+    "regtype",
+    "regproc",
+    "regprocedure",
+    "regnamespace",
+    "regrole",
+    "regoper",
+    "regoperator",
+    "regcollation",
+    "regconfig",
+    "regdictionary",
+    "aclitem",
+];
 
 /// What a built-in range is over: two of different types cannot be compared. Not `numrange`: while the planner compares
 /// its bounds with those in the statistics, it computes distances, which can be too large.
@@ -58,7 +99,9 @@ impl Kind {
         let name = QualifiedName::new(&column.type_schema, &column.type_name);
         // What stands in a column of a domain was checked when it was written.
         let base = ruleset.own_types.domain_base(&name).unwrap_or(&name);
-        let kind = if base.schema == "pg_catalog" {
+        let kind = if ruleset.own_types.looks_up(&name) {
+            return Self::Reg(Reg::Unknown);
+        } else if base.schema == "pg_catalog" {
             Self::of_internal_name(&base.name)
         } else {
             Self::of_own_type(base, ruleset)
@@ -89,12 +132,16 @@ impl Kind {
         }
     }
 
-    fn of_internal_name(name: &str) -> Self {
+    pub(in crate::guard) fn of_internal_name(name: &str) -> Self {
         if let Some(element) = name.strip_prefix('_') {
             return match Self::of_internal_name(element) {
                 Self::Unknown => Self::Unknown,
+                Self::Reg(_) => Self::Reg(Reg::Unknown),
                 element => Self::Array(Box::new(element)),
             };
+        }
+        if let Some(reg) = REGS.iter().find(|reg| **reg == name) {
+            return Self::Reg(Reg::Named(reg));
         }
         match name {
             "bool" => Self::Boolean,
@@ -185,11 +232,25 @@ impl Kind {
             D::JSONB => Self::Jsonb,
             D::TsVector => Self::Tsvector,
             D::TsQuery => Self::Tsquery,
+            D::Regclass => Self::Reg(Reg::Named("regclass")),
+            D::Custom(name, _) => match name.0.last().and_then(|part| part.as_ident()).map(ident_value) {
+                Some(name) if REGS.contains(&name.as_str()) => Self::of_internal_name(&name),
+                _ => Self::Unknown,
+            },
             D::Array(ArrayElemTypeDef::SquareBracket(element, _)) => match Self::of_data_type(element) {
                 Self::Unknown => Self::Unknown,
+                Self::Reg(_) => Self::Reg(Reg::Unknown),
                 element => Self::Array(Box::new(element)),
             },
             _ => Self::Unknown,
+        }
+    }
+
+    /// Of such a type, or made of one.
+    pub(in crate::guard) fn reg(&self) -> Option<Reg> {
+        match self {
+            Self::Reg(reg) => Some(*reg),
+            _ => None,
         }
     }
 
@@ -197,7 +258,7 @@ impl Kind {
     pub(in crate::guard) fn equality_is_total(&self, other: &Self) -> bool {
         use Kind as K;
         match (self, other) {
-            (K::Unknown, _) | (_, K::Unknown) => false,
+            (K::Unknown | K::Reg(_), _) | (_, K::Unknown | K::Reg(_)) => false,
             (K::Untyped, _) | (_, K::Untyped) => true,
             (K::Array(left), K::Array(right)) => left == right && left.equality_is_total(right),
             (K::Integer, K::Numeric | K::Float) | (K::Numeric | K::Float, K::Integer) => true,

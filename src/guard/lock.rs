@@ -17,6 +17,11 @@ impl Walk<'_> {
                 (Some(parts), Some(name)) => parts.last() == Some(name),
                 _ => true,
             };
+            let relations = entries.iter().filter(locked).filter_map(|entry| entry.relation.as_ref());
+            if let Some(name) = relations.into_iter().find(|name| self.ruleset.system().lens(name).is_some()) {
+                let message = format!("rows of \"{}\" cannot be locked here", name.name);
+                return Err(Rejection::new(Code::RelationReadOnly, message).detail("They are PostgreSQL's own."));
+            }
             if let Some(name) = entries.iter().filter(locked).find_map(|entry| self.shared_behind(entry)) {
                 return Err(Rejection::new(
                     Code::RelationReadOnly,

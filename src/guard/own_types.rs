@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::catalog::{Catalog, QualifiedName, Relation, TypeKind};
+use crate::catalog::{Catalog, Column, QualifiedName, Relation, TypeKind};
+use crate::guard::kind::REGS;
 
 #[derive(Debug)]
 pub(in crate::guard) struct OwnTypes {
@@ -11,6 +12,8 @@ pub(in crate::guard) struct OwnTypes {
     /// Array types of enums, and those.
     enum_arrays: HashMap<QualifiedName, QualifiedName>,
     one_collation: bool,
+    /// Types, rows of tables included, whose input looks names up, or that of a part of theirs.
+    looking_up: HashSet<QualifiedName>,
 }
 
 impl OwnTypes {
@@ -21,7 +24,22 @@ impl OwnTypes {
         });
         let columns = catalog.relations.iter().flat_map(|relation| &relation.columns);
         let collations: HashSet<&QualifiedName> = columns.filter_map(|column| column.collation.as_ref()).collect();
-        Self { domains: domains.collect(), enum_arrays: enum_arrays(catalog), one_collation: collations.len() <= 1 }
+        Self {
+            domains: domains.collect(),
+            enum_arrays: enum_arrays(catalog),
+            one_collation: collations.len() <= 1,
+            looking_up: looking_up(catalog),
+        }
+    }
+
+    /// Whether a type's input, or its array's, looks names up.
+    pub(in crate::guard) fn looks_up(&self, name: &QualifiedName) -> bool {
+        looks_up(&self.looking_up, name)
+    }
+
+    /// Whether the database has types or rows of that kind.
+    pub(in crate::guard) fn holds_reg(&self) -> bool {
+        !self.looking_up.is_empty()
     }
 
     pub(in crate::guard) fn domain_base(&self, name: &QualifiedName) -> Option<&QualifiedName> {
@@ -37,6 +55,34 @@ impl OwnTypes {
     pub(in crate::guard) fn has_one_collation(&self) -> bool {
         self.one_collation
     }
+}
+
+fn looking_up(catalog: &Catalog) -> HashSet<QualifiedName> {
+    let types = catalog.types.iter().filter(|entry| entry.looks_up || entry.base.as_ref().is_some_and(is_reg));
+    let mut found: HashSet<QualifiedName> = types.map(|entry| QualifiedName::new(&entry.schema, &entry.name)).collect();
+    // Rows of tables can be columns of others.
+    loop {
+        let is_one = |column: &Column| {
+            let name = QualifiedName::new(&column.type_schema, &column.type_name);
+            is_reg(&name) || looks_up(&found, &name)
+        };
+        let more = catalog.relations.iter().filter(|relation| relation.columns.iter().any(is_one));
+        let more: Vec<QualifiedName> =
+            more.map(Relation::qualified_name).filter(|name| !found.contains(name)).collect();
+        if more.is_empty() {
+            return found;
+        }
+        found.extend(more);
+    }
+}
+
+fn looks_up(looking_up: &HashSet<QualifiedName>, name: &QualifiedName) -> bool {
+    let element = name.name.strip_prefix('_').map(|element| QualifiedName::new(&name.schema, element));
+    looking_up.contains(name) || element.is_some_and(|element| looking_up.contains(&element))
+}
+
+fn is_reg(name: &QualifiedName) -> bool {
+    name.schema == "pg_catalog" && REGS.contains(&name.name.trim_start_matches('_'))
 }
 
 /// `_mood` is the array type of `mood`, unless a table has that name.

@@ -70,6 +70,10 @@ impl Walk<'_> {
             let entry = self.cte(cte, with.recursive)?;
             if with.recursive {
                 if standing == Some(CteStanding::Ahead { used: true }) {
+                    if self.met_reg {
+                        return Err(not_allowed("a name of WITH RECURSIVE before its query here")
+                            .hint("Put the queries in the order in which they refer to each other."));
+                    }
                     // A query before it has been read without knowing what its conditions are pushed down to.
                     self.fence(&entry.sources);
                 }
@@ -124,6 +128,7 @@ impl Walk<'_> {
             SetExpr::SetOperation { left, right, .. } => {
                 let left = self.set_expression(left)?;
                 let right = self.set_expression(right)?;
+                self.are_alike_columns(left.columns.as_deref(), right.columns.as_deref())?;
                 let columns = match (left.columns, right.columns) {
                     (Some(left), Some(right)) if left.len() == right.len() => Some(both(left, &right)),
                     _ => None,
@@ -144,11 +149,14 @@ impl Walk<'_> {
             return Err(not_allowed("VALUES ROW"));
         }
         for row in &values.rows {
-            for value in &row.content {
-                self.expression(value)?;
-            }
+            self.operands(&row.content)?;
         }
         let width = values.rows.first().map_or(0, |row| row.content.len());
+        let mut regs = Vec::new();
+        for place in 0..width {
+            let cells: Vec<&Expr> = values.rows.iter().filter_map(|row| row.content.get(place)).collect();
+            regs.push(self.are_alike_cells(&cells)?);
+        }
         let columns = (0..width).map(|place| {
             let cells = values.rows.iter().filter_map(|row| row.content.get(place));
             let measures: Vec<_> = cells.map(|cell| self.measure(cell)).collect();
@@ -158,6 +166,7 @@ impl Walk<'_> {
             OutputColumn {
                 name: format!("column{}", place + 1),
                 kind: match kind {
+                    _ if let Some(Some(reg)) = regs.get(place) => Kind::Reg(*reg),
                     // What nothing gives a type to is text.
                     Kind::Untyped if same && literals => Kind::Text,
                     Kind::Untyped => Kind::Unknown,
@@ -202,9 +211,7 @@ impl Walk<'_> {
             total = false;
         }
         if let Some(Distinct::On(expressions)) = &select.distinct {
-            for expression in expressions {
-                self.expression(expression)?;
-            }
+            self.operands(expressions)?;
         }
         for window in &select.named_window {
             if let NamedWindowExpr::WindowSpec(spec) = &window.1 {
@@ -226,9 +233,7 @@ impl Walk<'_> {
     fn grouping(&mut self, select: &Select, touched: usize) -> Outcome<bool> {
         match &select.group_by {
             GroupByExpr::Expressions(expressions, modifiers) if modifiers.is_empty() => {
-                for expression in expressions {
-                    self.expression(expression)?;
-                }
+                self.operands(expressions)?;
                 let is_set = |item: &Expr| matches!(item, Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_));
                 if expressions.iter().any(is_set) {
                     // The lens makes the tenant column a constant to the planner, which then leaves out a sort by it,
@@ -247,12 +252,12 @@ impl Walk<'_> {
         for item in items {
             match item {
                 SelectItem::UnnamedExpr(expression) => {
-                    self.expression(expression)?;
+                    self.operand(expression)?;
                     let output = self.output(expression_name(expression), expression);
                     columns.iter_mut().for_each(|columns| columns.push(output.clone()));
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
-                    self.expression(expr)?;
+                    self.operand(expr)?;
                     let output = self.output(ident_value(alias), expr);
                     columns.iter_mut().for_each(|columns| columns.push(output.clone()));
                 }
@@ -286,7 +291,8 @@ impl Walk<'_> {
         let measure = self.measure(expression);
         // What holds an aggregate is computed above the tenant's filter, and no condition on it is pushed below.
         let total = measure.total || self.holds_aggregate(expression);
-        OutputColumn { name, kind: measure.kind, total }
+        let reg = if self.met_reg { self.reg(expression) } else { None };
+        OutputColumn { name, kind: reg.map_or(measure.kind, Kind::Reg), total }
     }
 }
 
@@ -308,7 +314,12 @@ fn is_text_literal(cell: &Expr) -> bool {
 /// What both arms of a set operation agree on.
 fn both(left: Vec<OutputColumn>, right: &[OutputColumn]) -> Vec<OutputColumn> {
     let merge = |(left, right): (OutputColumn, &OutputColumn)| {
-        let kind = if left.kind == right.kind { left.kind } else { Kind::Unknown };
+        let reg = left.kind.reg().or_else(|| right.kind.reg());
+        let kind = match reg {
+            Some(reg) => Kind::Reg(reg),
+            None if left.kind == right.kind => left.kind,
+            None => Kind::Unknown,
+        };
         OutputColumn { name: left.name, kind, total: left.total && right.total }
     };
     left.into_iter().zip(right).map(merge).collect()

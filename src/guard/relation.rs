@@ -12,6 +12,7 @@ use crate::guard::private;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, RelationRule};
 use crate::guard::scope::{Entry, Protection};
+use crate::guard::system::SystemLens;
 use crate::guard::walk::{
     CteEntry, CteStanding, Inheritance, LensUse, Origin, Outcome, Walk, quote_name, table_columns,
 };
@@ -21,7 +22,7 @@ use crate::sql::{TokenKind, ident_value, quote_identifier, token_range};
 pub(in crate::guard) enum Named<'a> {
     Cte(usize),
     Table(&'a RelationRule),
-    Catalog(QualifiedName),
+    System(QualifiedName, &'a SystemLens),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,21 +30,6 @@ pub(in crate::guard) enum NameUse {
     Read,
     Write,
 }
-
-/// Catalogue relations that describe PostgreSQL's own types and operators, and the rows of them that tell nothing of
-/// tenants: row types have the names of tables, and a table may be called after a tenant.
-const CATALOG_RELATIONS: &[(&str, &str)] = &[
-    ("pg_am", "true"),
-    ("pg_cast", "true"),
-    ("pg_collation", "true"),
-    ("pg_enum", "true"),
-    ("pg_language", "true"),
-    ("pg_namespace", "nspname IN ('pg_catalog', 'information_schema', 'public')"),
-    ("pg_opclass", "true"),
-    ("pg_operator", "true"),
-    ("pg_range", "true"),
-    ("pg_type", "typrelid = 0 AND typelem NOT IN (SELECT oid FROM pg_catalog.pg_type WHERE typrelid <> 0)"),
-];
 
 impl<'a> Walk<'a> {
     pub(in crate::guard) fn relation(&mut self, name: &ObjectName, alias: Option<&TableAlias>) -> Outcome<Entry> {
@@ -59,14 +45,16 @@ impl<'a> Walk<'a> {
                 };
                 self.mention(&cte.sources);
                 self.touched.extend(&cte.sources);
-                plain_entry(Some(cte.name), cte.columns, fences(cte.sources))
+                Entry { may_be_reg: self.met_reg, ..plain_entry(Some(cte.name), cte.columns, fences(cte.sources)) }
             }
-            Named::Catalog(relation) => {
-                let shown =
-                    CATALOG_RELATIONS.iter().find(|(name, _)| *name == relation.name).map_or("false", |(_, rows)| rows);
-                let alias = if alias.is_none() { format!(" AS {}", relation.name) } else { String::new() };
-                self.replace(tokens, format!("(SELECT * FROM {} WHERE {shown}){alias}", quote_name(&relation)));
-                plain_entry(Some(relation.name), None, Protection::None)
+            Named::System(relation, lens) => {
+                let given =
+                    if alias.is_none() { format!(" AS {}", quote_identifier(&relation.name)) } else { String::new() };
+                self.replace(tokens, format!("{}{given}", lens.text));
+                self.system_texts.push(lens.text.clone());
+                self.record_system(&relation);
+                let entry = plain_entry(Some(relation.name.clone()), Some(lens.columns.clone()), Protection::None);
+                Entry { unaliased: Some(relation.clone()), relation: Some(relation), ..entry }
             }
             Named::Table(rule) => {
                 let alias = alias.map(|alias| ident_value(&alias.name));
@@ -119,6 +107,7 @@ impl<'a> Walk<'a> {
             unaliased: Some(relation.clone()),
             relation: Some(relation),
             columns,
+            may_be_reg: false,
             protection,
             nullable: false,
             lateral: Vec::new(),
@@ -177,15 +166,17 @@ impl<'a> Walk<'a> {
                     return Ok(Named::Table(own));
                 }
                 if only.starts_with("pg_") || self.origin == Origin::Definition {
-                    return catalog_relation(only).ok_or_else(|| unknown(only).at(position));
+                    let system = self.system_relation(&QualifiedName::new("pg_catalog", only));
+                    return system.ok_or_else(|| unknown(only).at(position));
                 }
                 let rule = self.ruleset.relation_on_path(only);
                 rule.map(Named::Table).ok_or_else(|| unknown(only).at(position))
             }
             [schema, relation] => {
                 let qualified = QualifiedName::new(schema, relation);
-                if schema == "pg_catalog" && name_use == NameUse::Read {
-                    return catalog_relation(relation).ok_or_else(|| unknown(&qualified.to_string()).at(position));
+                if matches!(schema.as_str(), "pg_catalog" | "information_schema") && name_use == NameUse::Read {
+                    let system = self.system_relation(&qualified);
+                    return system.ok_or_else(|| unknown(&qualified.to_string()).at(position));
                 }
                 let rule = match schema.as_str() {
                     private::SCHEMA => self.private.get(relation),
@@ -197,24 +188,17 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn system_relation(&self, name: &QualifiedName) -> Option<Named<'a>> {
+        self.ruleset.system().lens(name).map(|lens| Named::System(name.clone(), lens))
+    }
+
     /// The target of a write: always a table, never a CTE.
     pub(in crate::guard) fn target_rule(&self, name: &ObjectName) -> Outcome<&'a RelationRule> {
         match self.named(name, NameUse::Write)? {
             Named::Table(rule) => Ok(rule),
-            Named::Cte(_) | Named::Catalog(_) => Err(unknown(&self.name_parts(name)?.join("."))),
+            Named::Cte(_) | Named::System(..) => Err(unknown(&self.name_parts(name)?.join("."))),
         }
     }
-}
-
-fn catalog_relation<'a>(name: &str) -> Option<Named<'a>> {
-    let is_listed = CATALOG_RELATIONS.iter().any(|(listed, _)| *listed == name);
-    is_listed.then(|| Named::Catalog(QualifiedName::new("pg_catalog", name)))
-}
-
-/// Whether some rows of it can be read.
-#[cfg(feature = "second-opinion")]
-pub(in crate::guard) fn is_shown_catalog(name: &str) -> bool {
-    CATALOG_RELATIONS.iter().any(|(listed, _)| *listed == name)
 }
 
 pub(in crate::guard) fn primary_key(rule: &RelationRule) -> Vec<String> {

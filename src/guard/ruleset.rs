@@ -7,6 +7,7 @@ use crate::guard::calls::{Calls, Overloads, compile_functions};
 use crate::guard::family::{compile_families, is_table};
 use crate::guard::grade::{Standing, Target, oracle_keys};
 use crate::guard::own_types::OwnTypes;
+use crate::guard::system::System;
 use crate::guard::tenant_column::TenantType;
 use crate::guard::view::{View, compile_views};
 use crate::policy::{KeyOracles, Policy, SensitiveClass, TableKind, TableRule};
@@ -31,6 +32,7 @@ pub struct Ruleset {
     /// Views that cannot be expanded, and why.
     refused_views: BTreeMap<QualifiedName, String>,
     pub(in crate::guard) own_types: OwnTypes,
+    system: System,
 }
 
 /// Something in a policy that does not fit the catalogue.
@@ -102,6 +104,7 @@ impl Ruleset {
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
+        let system = System::compile(catalog, &relations, functions.keys(), &policy.tenancy);
         let redefined = catalog.operators.iter().filter(|operator| operator.extension.is_none());
         let mut ruleset = Self {
             policy_digest: policy.digest.clone(),
@@ -121,9 +124,21 @@ impl Ruleset {
                 .collect(),
             own_types: OwnTypes::of(catalog),
             refused_views: BTreeMap::new(),
+            system,
         };
         compile_views(&mut ruleset);
+        // Views may read the catalogue, and are in it.
+        ruleset.system = System::compile(catalog, &ruleset.relations, ruleset.functions.keys(), &policy.tenancy);
         Ok(ruleset)
+    }
+
+    /// PostgreSQL's own relations, as clients read them: the text that stands for each.
+    pub fn system_texts(&self) -> BTreeMap<String, &str> {
+        self.system.texts()
+    }
+
+    pub(in crate::guard) fn system(&self) -> &System {
+        &self.system
     }
 
     pub fn policy_digest(&self) -> &str {

@@ -28,6 +28,8 @@ pub(in crate::guard) struct Entry {
     pub(in crate::guard) relation: Option<QualifiedName>,
     /// `None`: not known.
     pub(in crate::guard) columns: Option<Vec<OutputColumn>>,
+    /// Its columns, where they are not known, may be values whose type's input looks names up.
+    pub(in crate::guard) may_be_reg: bool,
     pub(in crate::guard) protection: Protection,
     /// It stands on the side of an outer join that may be filled with NULLs.
     pub(in crate::guard) nullable: bool,

@@ -50,6 +50,20 @@ const SHOWN: &[&str] = &[
     "standard_conforming_strings",
 ];
 
+pub(in crate::guard) fn is_shown(name: &str) -> bool {
+    shown_names().any(|shown| shown.eq_ignore_ascii_case(name))
+}
+
+/// Whether any value will do.
+pub(in crate::guard) fn is_free(name: &str) -> bool {
+    FREE.iter().any(|free| free.eq_ignore_ascii_case(name))
+}
+
+/// Settings that a client may see.
+pub(in crate::guard) fn shown_names() -> impl Iterator<Item = &'static str> {
+    FREE.iter().chain(SHOWN).copied()
+}
+
 pub(in crate::guard) fn session_statement(walk: &Walk<'_>, statement: &SessionStatement) -> Outcome<StatementClass> {
     use SessionStatement as S;
     match statement {

@@ -60,7 +60,7 @@ fn decide_script(ruleset: &Ruleset, request: &Request<'_>, script: &Script<'_>) 
     let private = private::rules(request.private, script);
     let mut walk = Walk::new(ruleset, request, &script.tokens, &private);
     let outcome = several(request, script)
-        .and_then(|()| parameter_types(request))
+        .and_then(|()| parameter_types(ruleset, request))
         .and_then(|()| operators(ruleset, script))
         .and_then(|()| statements(&mut walk, script, &mut facts));
     if walk.has_substitutions() {
@@ -90,14 +90,21 @@ fn several(request: &Request<'_>, script: &Script<'_>) -> Outcome<()> {
     Ok(())
 }
 
-/// `regclass` and its like, and arrays of them: their input looks a name up in the catalogue, hidden ones too.
+/// `regclass` and its like, `aclitem`, arrays of them, and rows of PostgreSQL's own relations that hold some: their input
+/// looks a name up in the catalogue, hidden ones too.
 const NAMING_TYPES: &[u32] = &[
     24, 1008, 2202, 2203, 2204, 2205, 2206, 2207, 2208, 2209, 2210, 2211, 3734, 3735, 3769, 3770, 4089, 4090, 4096,
-    4097, 4191, 4192,
+    4097, 4191, 4192, 1033, 1034, 71, 81, 210, 272,
 ];
 
-fn parameter_types(request: &Request<'_>) -> Outcome<()> {
-    match request.parameter_types.iter().position(|oid| NAMING_TYPES.contains(oid)) {
+/// Where the server gives numbers to the rows of its own relations, and where those of the database begin.
+const UNPINNED: std::ops::Range<u32> = 10_000..16_384;
+
+fn parameter_types(ruleset: &Ruleset, request: &Request<'_>) -> Outcome<()> {
+    let looks_up = |oid: &u32| {
+        NAMING_TYPES.contains(oid) || UNPINNED.contains(oid) || (*oid >= UNPINNED.end && ruleset.own_types.holds_reg())
+    };
+    match request.parameter_types.iter().position(looks_up) {
         None => Ok(()),
         Some(at) => {
             let message = format!("the declared type of parameter ${} is not allowed", at + 1);
@@ -260,6 +267,11 @@ fn instead(words: &str) -> &'static str {
 
 impl Walk<'_> {
     pub(in crate::guard) fn tree(&mut self, tree: &Tree) -> Outcome<()> {
+        self.tree_of_statement(tree)?;
+        self.hoist_sets(tree)
+    }
+
+    fn tree_of_statement(&mut self, tree: &Tree) -> Outcome<()> {
         match tree {
             Tree::Query(query) => self.query(query).map(drop),
             Tree::Insert(insert) => self.insert(insert).map(drop),

@@ -57,7 +57,7 @@ impl Walk<'_> {
             if item.with_fill.is_some() {
                 return Err(not_allowed("WITH FILL"));
             }
-            self.expression(&item.expr)?;
+            self.operand(&item.expr)?;
         }
         Ok(())
     }

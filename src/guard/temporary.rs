@@ -58,7 +58,10 @@ impl Walk<'_> {
                 self.own_expressions(name.clone(), expressions)?;
             }
             TableSource::Query(tree) => match tree.as_ref() {
-                Tree::Query(query) => drop(self.query(query)?),
+                Tree::Query(query) => {
+                    let columns = self.query(query)?.columns;
+                    self.keeps_no_reg(columns.as_deref())?;
+                }
                 _ => return Err(not_allowed("a table of anything but a query")),
             },
         }

@@ -65,6 +65,8 @@ const BUILT_IN: &[&str] = &[
     "char",
     "unknown",
     "record",
+    "int2vector",
+    "oidvector",
 ];
 
 /// A type of `pg_catalog` whose input looks at nothing but the value.
@@ -112,12 +114,13 @@ pub(in crate::guard) fn is_type(ruleset: &Ruleset, name: &str) -> bool {
 
 impl Walk<'_> {
     /// The type of a cast, which may be more where what is cast is known.
-    pub(in crate::guard) fn cast_type(&self, inner: &Expr, data_type: &DataType) -> Outcome<()> {
+    pub(in crate::guard) fn cast_type(&mut self, inner: &Expr, data_type: &DataType) -> Outcome<()> {
         let DataType::Custom(name, _) = data_type else { return self.data_type(data_type) };
         let parts = self.name_parts(name)?;
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let is_config = matches!(parts.as_slice(), ["regconfig"] | ["pg_catalog", "regconfig"]);
         let is_known = is_config && self.string_holds(inner, |text| TEXT_SEARCH.contains(&text));
+        self.met_reg |= is_known;
         if is_known { Ok(()) } else { self.data_type(data_type) }
     }
 
@@ -146,7 +149,7 @@ impl Walk<'_> {
                 };
                 if known { Ok(()) } else { Err(refused(&parts.join("."))) }
             }
-            other if Kind::of_data_type(other) != Kind::Unknown => Ok(()),
+            other if !matches!(Kind::of_data_type(other), Kind::Unknown | Kind::Reg(_)) => Ok(()),
             other => Err(refused(&other.to_string().to_ascii_lowercase())),
         }
     }
@@ -155,9 +158,15 @@ impl Walk<'_> {
 /// Whether a type by this name is built in and listed, or the database's own.
 pub(in crate::guard) fn is_known(ruleset: &Ruleset, parts: &[&str]) -> bool {
     match parts {
-        [name] => BUILT_IN.contains(name) || ruleset.type_on_path(name).is_some(),
+        [name] => {
+            let of_database = || ruleset.type_on_path(name).is_some_and(|(name, _)| !ruleset.own_types.looks_up(&name));
+            BUILT_IN.contains(name) || of_database()
+        }
         ["pg_catalog", name] => BUILT_IN.contains(name),
-        [schema, name] => ruleset.type_kind(&QualifiedName::new(*schema, *name)).is_some(),
+        [schema, name] => {
+            let name = QualifiedName::new(*schema, *name);
+            ruleset.type_kind(&name).is_some() && !ruleset.own_types.looks_up(&name)
+        }
         _ => false,
     }
 }

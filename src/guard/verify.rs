@@ -3,7 +3,7 @@
 //! It knows nothing of how the text was made. What it cannot account for is refused.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Insert, LimitClause, Merge,
@@ -12,18 +12,19 @@ use sqlparser::ast::{
 };
 
 use crate::catalog::QualifiedName;
+use crate::guard::cte_names::CteNames;
 use crate::guard::decision::{CopyIn, GuardedSql};
 use crate::guard::private;
 use crate::guard::query::item_expression;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Lens, Ruleset, TenantColumn};
+use crate::guard::system::is_ours;
 use crate::guard::verify_copy::verify_copy;
+use crate::guard::verify_execute::verify_execute;
 use crate::guard::verify_temporary::verify_temporary;
 use crate::guard::view::View;
 use crate::guard::walk::Outcome;
-use crate::sql::{
-    Body, ExecuteStatement, Explained, ReadErrorKind, TextLimits, Tokens, current_of, ident_value, with_script,
-};
+use crate::sql::{Body, Explained, ReadErrorKind, TextLimits, Tokens, current_of, ident_value, with_script};
 use crate::tenant::TenantId;
 
 /// Limits of the text as sent: it is longer and deeper than the client's by what the guard has put in.
@@ -60,22 +61,23 @@ pub(in crate::guard) fn verify(
     })
 }
 
-fn verify_execute(
-    ruleset: &Ruleset,
-    tenant: Option<&TenantId>,
-    tokens: &Tokens<'_>,
-    execute: &ExecuteStatement,
-) -> Outcome<()> {
-    execute.arguments.iter().try_for_each(|tree| verify_tree(ruleset, tenant, tokens, tree))
-}
-
 pub(in crate::guard) fn verify_tree(
     ruleset: &Ruleset,
     tenant: Option<&TenantId>,
     tokens: &Tokens<'_>,
     tree: &Tree,
 ) -> Outcome<()> {
-    let mut check = Check { ruleset, tenant, tokens, names: BTreeSet::new(), reached: 0, accounted: 0, fault: None };
+    let mut check = Check {
+        ruleset,
+        tenant,
+        tokens,
+        system: None,
+        names: BTreeSet::new(),
+        functions: BTreeSet::new(),
+        reached: 0,
+        accounted: 0,
+        fault: None,
+    };
     // Names of CTEs first: a bare name may stand before or after the one it means.
     match tree.visit(&mut CteNames(&mut check.names)) {
         ControlFlow::Continue(()) | ControlFlow::Break(()) => {}
@@ -90,22 +92,15 @@ pub(in crate::guard) fn verify_tree(
     }
 }
 
-struct CteNames<'a>(&'a mut BTreeSet<String>);
-
-impl Visitor for CteNames<'_> {
-    type Break = ();
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
-        self.0.extend(ctes.map(|cte| ident_value(&cte.alias.name)));
-        ControlFlow::Continue(())
-    }
-}
-
 struct Check<'a> {
     ruleset: &'a Ruleset,
     tenant: Option<&'a TenantId>,
     tokens: &'a Tokens<'a>,
+    /// Lenses of PostgreSQL's own relations, once they were asked for.
+    system: Option<Vec<Range<usize>>>,
     names: BTreeSet<String>,
+    /// Of `pg_catalog`, called in FROM.
+    functions: BTreeSet<String>,
     /// Mentions of scoped tables.
     reached: usize,
     /// Lenses and restricted targets.
@@ -125,10 +120,18 @@ impl Visitor for Check<'_> {
 
     fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<()> {
         let parts: Vec<String> = name.0.iter().filter_map(|part| part.as_ident()).map(ident_value).collect();
+        if parts.iter().any(|part| part == "pg_catalog" || part == "information_schema" || is_ours(part)) {
+            match self.ruleset.system().is_inside(self.tokens, &mut self.system, name) {
+                Ok(true) => return ControlFlow::Continue(()),
+                Ok(false) => {}
+                Err(fault) => return self.fail(fault),
+            }
+        }
         match parts.as_slice() {
             [only] if self.names.contains(only) => ControlFlow::Continue(()),
             // What is in the session's own schema, the session has put there.
-            [schema, _] if schema == "pg_catalog" || schema == private::SCHEMA => ControlFlow::Continue(()),
+            [schema, _] if schema == private::SCHEMA => ControlFlow::Continue(()),
+            [schema, only] if schema == "pg_catalog" && self.functions.contains(only) => ControlFlow::Continue(()),
             [schema, relation] => {
                 match self.ruleset.relation(&QualifiedName::new(schema, relation)).map(|rule| &rule.lens) {
                     // A view only as the target of a write, which is accounted for.
@@ -148,6 +151,7 @@ impl Visitor for Check<'_> {
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
         if let TableFactor::Table { name, args: Some(_), .. } = factor {
             let last = name.0.last().and_then(|part| part.as_ident()).map(ident_value);
+            self.functions.extend(last.clone());
             self.names.extend(last);
             if self.scoped(name).is_some() {
                 return self.fail("a function with the name of a table");

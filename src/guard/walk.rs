@@ -55,6 +55,10 @@ pub(in crate::guard) struct Walk<'a> {
     pub(in crate::guard) expands_rows: bool,
     /// While an ON condition is read: the entries of its level that it can refer to.
     pub(in crate::guard) joined: Option<(usize, Range<usize>)>,
+    /// What was put in for PostgreSQL's own relations and look-ups in them, in the statement that is read.
+    pub(in crate::guard) system_texts: Vec<String>,
+    /// A value was met whose type's input looks names up, see `reg`.
+    pub(in crate::guard) met_reg: bool,
     /// A data-modifying statement was met.
     pub(in crate::guard) writes: bool,
     /// Targets of ON CONFLICT, which are not in the tree, that were read on the tokens.
@@ -177,6 +181,8 @@ impl<'a> Walk<'a> {
             }),
             merged: 0,
             joined: None,
+            system_texts: Vec::new(),
+            met_reg: false,
             writes: false,
             conflicts_read: 0,
             values: Vec::new(),
@@ -289,6 +295,17 @@ impl<'a> Walk<'a> {
             sensitive: BTreeMap::new(),
         });
         object.access.insert(access);
+    }
+
+    pub(in crate::guard) fn record_system(&mut self, name: &QualifiedName) {
+        let object = self.objects.entry(name.clone()).or_insert_with(|| ObjectAccess {
+            relation: name.clone(),
+            lens: LensKind::Catalog,
+            access: BTreeSet::new(),
+            columns: BTreeSet::new(),
+            sensitive: BTreeMap::new(),
+        });
+        object.access.insert(Access::Read);
     }
 
     /// Notes that a column of a relation is reached.

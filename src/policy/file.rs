@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::QualifiedName;
+use crate::policy::CatalogAccess;
 use crate::policy::Credential;
 use crate::policy::Explain;
 use crate::policy::FunctionIdentity;
@@ -20,6 +21,7 @@ use crate::policy::document::Document;
 use crate::policy::document::FileError;
 use crate::policy::name::parse_function_identity;
 use crate::policy::name::parse_qualified_name;
+use crate::policy::raw::RawCatalogAccess;
 use crate::policy::raw::RawExplain;
 use crate::policy::raw::RawFunction;
 use crate::policy::raw::RawKeyOracles;
@@ -83,7 +85,11 @@ fn tenancy(document: &mut Document<'_>, raw: RawTenancy) -> Tenancy {
             document.note(&path, format!("search path must not hold {schema:?}: {why}"));
         }
     }
-    Tenancy { column: raw.column, search_path, explain: raw.explain.map(explain).unwrap_or_default() }
+    let catalog = match raw.catalog {
+        None | Some(RawCatalogAccess::Off) => CatalogAccess::Off,
+        Some(RawCatalogAccess::Structure) => CatalogAccess::Structure,
+    };
+    Tenancy { column: raw.column, search_path, explain: raw.explain.map(explain).unwrap_or_default(), catalog }
 }
 
 fn explain(raw: RawExplain) -> Explain {

@@ -47,6 +47,17 @@ pub struct Tenancy {
     pub search_path: Vec<String>,
     /// Where a login has no rule of its own.
     pub explain: Explain,
+    pub catalog: CatalogAccess,
+}
+
+/// What clients can read of PostgreSQL's own catalogue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CatalogAccess {
+    /// Types and operators of PostgreSQL's own.
+    #[default]
+    Off,
+    /// The structure of what is in reach.
+    Structure,
 }
 
 /// How much EXPLAIN shows.

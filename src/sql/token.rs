@@ -225,6 +225,14 @@ impl<'a> Tokens<'a> {
         self.tokens.get(i)?.partner.map(|partner| partner as usize)
     }
 
+    /// Several tokens with what stands between them, as the source has it. For texts that come from no client.
+    pub(crate) fn span_text(&self, range: std::ops::Range<usize>) -> &'a str {
+        let first = self.tokens.get(range.start).map_or(0, |token| token.start as usize);
+        let last =
+            range.end.checked_sub(1).and_then(|last| self.tokens.get(last)).map_or(0, |token| token.end as usize);
+        self.source.get(first..last).unwrap_or_default()
+    }
+
     /// Where the token begins: character in the source, from 1.
     pub fn position(&self, i: usize) -> u32 {
         self.tokens.get(i).map_or(0, |token| token.position)

@@ -19,7 +19,7 @@ const KEYWORDS: &[&str] = &[
     "local", "localtime", "localtimestamp", "locked", "matched", "merge", "minute", "month", "natural", "nfc", "nfd",
     "nfkc", "nfkd", "normalized", "not", "nowait", "null", "numeric", "object", "of", "offset", "on", "only", "or",
     "order", "ordinality", "outer", "overlaps", "passing", "path", "placing", "preceding", "precision", "range", "real", "recursive",
-    "regclass", "repeatable", "returning", "right", "row", "rows", "scalar", "second", "select", "session_user",
+    "repeatable", "returning", "right", "row", "rows", "scalar", "second", "select", "session_user",
     "set", "sets", "share", "similar", "skip", "smallint", "some", "tablesample", "text", "then", "ties", "time",
     "timestamp", "timestamptz", "timetz", "to", "trailing", "true", "tsquery", "tsvector", "unbounded", "union",
     "unique", "unknown", "update", "user", "using", "uuid", "value", "varbit", "varchar", "varying", "when", "where",

@@ -144,7 +144,28 @@ JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C""#;
 
-const FUNCTIONS: &str = r#"
+/// Types whose input looks names up: those of PostgreSQL's own, and whatever is made of them.
+macro_rules! looking_up {
+    () => {
+        r#"
+WITH RECURSIVE part AS (
+    SELECT oid AS whole, typbasetype AS part FROM pg_type WHERE typbasetype <> 0
+    UNION ALL SELECT oid, typelem FROM pg_type WHERE typelem <> 0
+    UNION ALL SELECT rngtypid, rngsubtype FROM pg_range
+    UNION ALL SELECT c.reltype, a.atttypid FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        WHERE c.reltype <> 0 AND a.attnum > 0 AND NOT a.attisdropped),
+looking_up AS (
+    SELECT oid FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace AND typname IN ('regclass', 'regtype',
+        'regproc', 'regprocedure', 'regnamespace', 'regrole', 'regoper', 'regoperator', 'regcollation', 'regconfig',
+        'regdictionary', 'aclitem')
+    UNION SELECT p.whole FROM looking_up l JOIN part p ON p.part = l.oid)
+"#
+    };
+}
+
+const FUNCTIONS: &str = concat!(
+    looking_up!(),
+    r#"
 SELECT json_build_object(
     'schema', n.nspname,
     'name', p.proname,
@@ -156,6 +177,9 @@ SELECT json_build_object(
     'leakproof', p.proleakproof,
     'security_definer', p.prosecdef,
     'language', l.lanname,
+    'looks_up', EXISTS (
+        SELECT FROM looking_up u
+        WHERE u.oid = p.prorettype OR u.oid = ANY (coalesce(p.proallargtypes, p.proargtypes::oid[]))),
     'extension', e.extname)
 FROM pg_proc p
 JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -163,7 +187,8 @@ JOIN pg_language l ON l.oid = p.prolang
 LEFT JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 LEFT JOIN pg_extension e ON e.oid = d.refobjid
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-ORDER BY n.nspname COLLATE "C", p.proname COLLATE "C", p.proargtypes::text"#;
+ORDER BY n.nspname COLLATE "C", p.proname COLLATE "C", p.proargtypes::text"#
+);
 
 const OPERATORS: &str = r#"
 SELECT json_build_object('schema', o.schema, 'name', o.name, 'extension', o.extension)
@@ -177,7 +202,9 @@ FROM (
 ) o
 ORDER BY o.schema COLLATE "C", o.name COLLATE "C", o.extension COLLATE "C""#;
 
-const TYPES: &str = r#"
+const TYPES: &str = concat!(
+    looking_up!(),
+    r#"
 SELECT json_build_object(
     'schema', n.nspname,
     'name', t.typname,
@@ -194,6 +221,7 @@ SELECT json_build_object(
     'attributes', coalesce((
         SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
         WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
+    'looks_up', EXISTS (SELECT FROM looking_up u WHERE u.oid = t.oid),
     'extension', e.extname)
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace
@@ -204,7 +232,8 @@ WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND t.typtype IN ('b', 'e', 'd', 'c', 'r', 'm') AND t.typisdefined
   AND (t.typrelid = 0 OR c.relkind = 'c')
   AND NOT EXISTS (SELECT FROM pg_type a WHERE a.typarray = t.oid)
-ORDER BY n.nspname COLLATE "C", t.typname COLLATE "C""#;
+ORDER BY n.nspname COLLATE "C", t.typname COLLATE "C""#
+);
 
 /// Every row of the catalogue that is not the server's own (those have lower numbers) gives its number and the
 /// transaction that wrote it; sums need no order. Temporary tables come and go and are left out with their columns.

@@ -22,7 +22,7 @@ use partywall::guard::{
     Ruleset, StatementClass, StatementFacts, TemporaryEffect, TextLimits,
 };
 use partywall::metrics::Metrics;
-use partywall::policy::{Explain, Policy, SensitiveClass, Tenancy};
+use partywall::policy::{CatalogAccess, Explain, Policy, SensitiveClass, Tenancy};
 use partywall::session::effect::{Outcome, RecordPhase, SessionEvent, StatementEvent};
 use partywall::tenant::{Identity, LoginName, TenantId, Timestamp};
 
@@ -34,6 +34,7 @@ fn decide(sql: &str) -> Decision {
             column: Some("tenant_id".to_owned()),
             search_path: vec!["public".to_owned()],
             explain: Explain::Off,
+            catalog: CatalogAccess::Off,
         },
         tables: BTreeMap::new(),
         functions: BTreeMap::new(),

@@ -266,7 +266,14 @@ impl Case {
             Decision::Forward(_) => None,
             Decision::Reject { rejection, .. } => Some(rejection.code),
         };
-        (guard::render_text(&decision).trim_end().to_owned(), code)
+        let mut text = guard::render_text(&decision).trim_end().to_owned();
+        // The lenses of PostgreSQL's own relations are long, and the same everywhere; `system.rs` looks at them.
+        let mut lenses: Vec<_> = ruleset.system_texts().into_iter().collect();
+        lenses.sort_by_key(|(_, lens)| std::cmp::Reverse(lens.len()));
+        for (name, lens) in lenses {
+            text = text.replace(lens, &format!("\u{27e8}{name}\u{27e9}"));
+        }
+        (text, code)
     }
 
     fn print(&self) -> String {

@@ -197,17 +197,17 @@ fn views_over_views_end() {
 #[test]
 fn a_definition_means_the_names_that_it_meant() {
     // A function of the policy's schema, a table and a type by the names of PostgreSQL's own.
-    let rules = "[function.\"public.pg_backend_pid()\"]\n";
+    let rules = "[function.\"public.pg_trigger_depth()\"]\n";
     let functions = json!([{
-        "schema": "public", "name": "pg_backend_pid", "arguments": "", "kind": "function", "volatility": "stable",
+        "schema": "public", "name": "pg_trigger_depth", "arguments": "", "kind": "function", "volatility": "stable",
         "leakproof": false, "security_definer": false, "language": "sql",
     }]);
-    let definition = " SELECT a.tenant_id,\n    (pg_backend_pid())::text AS id\n   FROM public.t a;";
+    let definition = " SELECT a.tenant_id,\n    (pg_trigger_depth())::text AS id\n   FROM public.t a;";
     let catalog = Catalog {
         functions: serde_json::from_value(functions).unwrap(),
         ..catalog(vec![table("t"), view("v", definition)])
     };
-    assert!(decided(rules, &catalog, "SELECT pg_backend_pid() FROM t").contains("public.pg_backend_pid"));
+    assert!(decided(rules, &catalog, "SELECT pg_trigger_depth() FROM t").contains("public.pg_trigger_depth"));
     assert_eq!(decided(rules, &catalog, "SELECT * FROM v"), "feature-not-allowed");
 }
 

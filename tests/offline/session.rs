@@ -19,7 +19,7 @@ use partywall::guard::{
     self, Code, CopyIn, Decision, Facts, Forward, GuardedSql, Naming, ParameterCheck, PrivateRelations, Protocol,
     Rejection, Request, Ruleset, StatementClass, StatementFacts, TemporaryEffect, TextLimits,
 };
-use partywall::policy::{Explain, Policy, Tenancy};
+use partywall::policy::{CatalogAccess, Explain, Policy, Tenancy};
 use partywall::session::effect::{Outcome, Output, SessionEvent, StatementEvent};
 use partywall::session::{Decider, Session, SessionError, SessionLimits};
 use partywall::tenant::{Identity, LoginName, TenantId, Timestamp};
@@ -112,7 +112,12 @@ fn guarded(sql: &str) -> Option<GuardedSql> {
     if !sql.strip_prefix("SELECT ")?.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let tenancy = Tenancy { column: None, search_path: vec!["public".to_owned()], explain: Explain::Off };
+    let tenancy = Tenancy {
+        column: None,
+        search_path: vec!["public".to_owned()],
+        explain: Explain::Off,
+        catalog: CatalogAccess::Off,
+    };
     let policy = Policy {
         tenancy,
         tables: BTreeMap::new(),

@@ -10,6 +10,7 @@ use crate::catalog::QualifiedName;
 use crate::guard::field::system_column;
 use crate::guard::function::{is_made_by_the_grammar, listed};
 use crate::guard::opinion::{Reader, disagree, parts, text};
+use crate::guard::system::named_catalog;
 use crate::guard::types::{TEXT_SEARCH, is_known};
 use crate::guard::walk::Outcome;
 
@@ -33,7 +34,7 @@ impl<'t> Reader<'t, '_> {
             | NodeEnum::SetToDefault(_)
             | NodeEnum::SqlvalueFunction(_)
             | NodeEnum::String(_) => Ok(()),
-            NodeEnum::ColumnRef(column) => column_reference(column),
+            NodeEnum::ColumnRef(column) => self.column_reference(column),
             NodeEnum::AExpr(expression) => self.operation(expression),
             NodeEnum::BoolExpr(expression) => self.all(&expression.args),
             NodeEnum::NullTest(test) => self.maybe(&test.arg),
@@ -68,7 +69,7 @@ impl<'t> Reader<'t, '_> {
             }
             NodeEnum::AIndirection(access) => {
                 self.maybe(&access.arg)?;
-                access.indirection.iter().filter_map(text).try_for_each(system_field)?;
+                access.indirection.iter().filter_map(text).try_for_each(|name| self.system_field(name))?;
                 self.all(&access.indirection)
             }
             NodeEnum::AIndices(subscript) => {
@@ -164,7 +165,11 @@ impl<'t> Reader<'t, '_> {
             location: _,
         } = call;
         let allowed = match parts(funcname).as_deref() {
-            Some(["pg_catalog", name]) => listed(name).is_some() || is_made_by_the_grammar(name),
+            Some(["pg_catalog", name]) => {
+                listed(name).is_some()
+                    || is_made_by_the_grammar(name)
+                    || self.ruleset.system().keeps_its_name(name).is_some()
+            }
             Some([schema, name]) => self.ruleset.listed_function(&QualifiedName::new(*schema, *name), args.len()),
             // SUBSTRING(…) and OVERLAY(…) with commas: the grammar leaves the name to the search path.
             Some([name @ ("substring" | "overlay")]) => !self.ruleset.has_function_named(name),
@@ -229,17 +234,29 @@ impl<'t> Reader<'t, '_> {
         };
         match parts(names) {
             Some(parts) if is_known(self.ruleset, &parts) => self.all(typmods),
+            // Around what is cast to one stands a look-up of ours.
+            Some(parts) if matches!(parts.as_slice(), ["pg_catalog", name] if self.is_naming_type(name)) => Ok(()),
             _ => Err(disagree("a type that is not listed")),
         }
     }
 }
 
-fn column_reference(column: &ColumnRef) -> Outcome<()> {
-    column.fields.last().and_then(text).map_or(Ok(()), system_field)
-}
+impl Reader<'_, '_> {
+    fn column_reference(&self, column: &ColumnRef) -> Outcome<()> {
+        column.fields.last().and_then(text).map_or(Ok(()), |name| self.system_field(name))
+    }
 
-fn system_field(name: &str) -> Outcome<()> {
-    system_column(name).map_err(|_| disagree("a system column"))
+    fn system_field(&self, name: &str) -> Outcome<()> {
+        // A query may have a column of this name, made of a catalogue's own number.
+        if name == "tableoid" && self.reads_catalog {
+            return Ok(());
+        }
+        system_column(name).map_err(|_| disagree("a system column"))
+    }
+
+    fn is_naming_type(&self, name: &str) -> bool {
+        self.ruleset.system().shows_structure() && named_catalog(name).is_some()
+    }
 }
 
 /// `'english'::regconfig`, of PostgreSQL's own.

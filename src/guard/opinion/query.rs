@@ -8,7 +8,6 @@ use pg_query::protobuf::{
 use crate::catalog::QualifiedName;
 use crate::guard::decision::Access;
 use crate::guard::opinion::{Reader, disagree};
-use crate::guard::relation::is_shown_catalog;
 use crate::guard::ruleset::Lens;
 use crate::guard::walk::Outcome;
 
@@ -146,9 +145,6 @@ impl<'t> Reader<'t, '_> {
         if schemaname.is_empty() {
             let is_cte = self.ctes.contains(&relname.as_str());
             return if is_cte { Ok(()) } else { Err(disagree("a relation without its schema")) };
-        }
-        if schemaname == "pg_catalog" && is_shown_catalog(relname) {
-            return Ok(());
         }
         let name = QualifiedName::new(schemaname, relname);
         match self.rule(relation).map(|rule| &rule.lens) {

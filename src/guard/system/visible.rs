@@ -1,0 +1,192 @@
+//! What of a database is there for a client: names of relations, functions and schemas, as conditions on the catalogue.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::QualifiedName;
+use crate::guard::setting;
+use crate::guard::system::reach::SETS;
+use crate::sql::quote_literal;
+
+/// What is in reach, by schema.
+#[derive(Debug, Default)]
+pub(super) struct Visible {
+    pub(super) relations: BTreeMap<String, BTreeSet<String>>,
+    pub(super) functions: BTreeMap<String, BTreeSet<String>>,
+    pub(super) schemas: BTreeSet<String>,
+}
+
+/// Relations in reach with what belongs to them.
+///
+/// Partitions and children, whose names may be those of tenants, are not among the names; nor are their indexes, since
+/// those belong to them. Of what depends on a relation only sequences are taken: partitions depend on it too.
+const CLASSES: &str = "SELECT n.oid FROM partywall_named AS n \
+    UNION ALL SELECT i.indexrelid FROM pg_catalog.pg_index AS i \
+    WHERE i.indrelid = ANY (SELECT n.oid FROM partywall_named AS n) \
+    UNION ALL SELECT s.oid FROM pg_catalog.pg_class AS s WHERE s.relkind = 'S'::pg_catalog.\"char\" \
+    AND s.oid = ANY (SELECT d.objid FROM pg_catalog.pg_depend AS d \
+    WHERE d.classid = 1259::pg_catalog.oid AND d.refclassid = 1259::pg_catalog.oid \
+    AND d.deptype = ANY ('{a,i}'::pg_catalog.\"char\"[]) \
+    AND d.refobjid = ANY (SELECT n.oid FROM partywall_named AS n))";
+
+/// PostgreSQL's own, but for what holds long values, and the session's temporary ones.
+const OWN: &str = "c.oid < 16384::pg_catalog.oid AND c.relnamespace <> 99::pg_catalog.oid \
+    OR c.relnamespace = pg_catalog.pg_my_temp_schema()";
+
+impl Visible {
+    pub(super) fn holds(&self, relation: &QualifiedName) -> bool {
+        self.relations.get(&relation.schema).is_some_and(|names| names.contains(&relation.name))
+    }
+
+    /// The OIDs of relations in reach.
+    pub(super) fn classes(&self) -> String {
+        let mut named = operators(OWN);
+        for (schema, names) in &self.relations {
+            let schema = quote_literal(schema);
+            let of_schema =
+                operators("(SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = SCHEMA::pg_catalog.name)")
+                    .replace("SCHEMA", &schema);
+            let condition = operators("OR c.relnamespace = SCHEMA AND c.relname = ANY (NAMES)");
+            named.push(' ');
+            named.push_str(&condition.replace("SCHEMA", &of_schema).replace("NAMES", &name_array(names)));
+        }
+        format!(
+            "(WITH partywall_named AS MATERIALIZED (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE {named}) {})",
+            operators(CLASSES)
+        )
+    }
+
+    /// A template with all that stands in braces written out. `'{a,b}'` is an array of the server's.
+    pub(super) fn expand(&self, template: &str) -> String {
+        let template = operators(template);
+        let mut rest = template.as_str();
+        let mut text = String::new();
+        while let Some((before, after)) = rest.split_once('{') {
+            text.push_str(before);
+            let Some((inside, behind)) = after.split_once('}') else { break };
+            if before.ends_with('\'') {
+                text.push_str(&format!("{{{inside}}}"));
+            } else {
+                text.push_str(&self.term(inside));
+            }
+            rest = behind;
+        }
+        text.push_str(rest);
+        text
+    }
+
+    fn term(&self, term: &str) -> String {
+        let words: Vec<&str> = term.split_whitespace().collect();
+        match words.as_slice() {
+            ["schemas"] => name_array(&self.schemas),
+            ["settings"] => text_array(&setting::shown_names().map(str::to_owned).collect()),
+            ["extension"] => "'{e}'::pg_catalog.\"char\"[]".to_owned(),
+            ["functions", alias] => self.functions_of(alias),
+            ["schema", column] => {
+                format!("{column}::pg_catalog.name OPERATOR(pg_catalog.=) ANY ({})", name_array(&self.schemas))
+            }
+            ["pair", schema, name] => self.pair(schema, name),
+            ["mine", role] => format!(
+                "({role}::pg_catalog.name OPERATOR(pg_catalog.=) CURRENT_USER OR \
+                 {role}::pg_catalog.name OPERATOR(pg_catalog.=) 'PUBLIC'::pg_catalog.name)"
+            ),
+            [name, first, rest @ ..] => self.by_query(name, first, rest),
+            // A fault of ours: nothing is shown.
+            _ => "false".to_owned(),
+        }
+    }
+
+    fn by_query(&self, name: &str, first: &str, rest: &[&str]) -> String {
+        let query = match (name, rest) {
+            ("sequence", [sequence]) => SEQUENCE.replace("SCHEMA", first).replace("NAME", sequence),
+            ("constraint", [table, constraint]) => {
+                CONSTRAINT.replace("SCHEMA", first).replace("TABLE", table).replace("CONSTRAINT", constraint)
+            }
+            ("usage", [table, schema, constraint]) => USAGE
+                .replace("HOME", schema)
+                .replace("SCHEMA", first)
+                .replace("TABLE", table)
+                .replace("CONSTRAINT", constraint),
+            ("routine", []) => ROUTINE.replace("NAME", first),
+            ("action", []) => ACTION.replace("CODE", first),
+            (relation, []) if SETS.contains(&relation) => {
+                format!("{first} = ANY (SELECT v.oid FROM partywall_{relation} AS v)")
+            }
+            _ => "false".to_owned(),
+        };
+        self.expand(&query)
+    }
+
+    fn functions_of(&self, alias: &str) -> String {
+        let mut condition = String::from("(false");
+        for (schema, names) in &self.functions {
+            condition.push_str(&format!(
+                " OR {alias}.pronamespace OPERATOR(pg_catalog.=) (SELECT n.oid FROM pg_catalog.pg_namespace AS n \
+                 WHERE n.nspname OPERATOR(pg_catalog.=) {}::pg_catalog.name) \
+                 AND {alias}.proname OPERATOR(pg_catalog.=) ANY ({})",
+                quote_literal(schema),
+                name_array(names)
+            ));
+        }
+        condition + ")"
+    }
+
+    fn pair(&self, schema: &str, name: &str) -> String {
+        let (schema, name) = (format!("{schema}::pg_catalog.name"), format!("{name}::pg_catalog.name"));
+        let mut condition =
+            format!("({schema} OPERATOR(pg_catalog.=) ANY ('{{pg_catalog,information_schema}}'::pg_catalog.name[])");
+        for (of, names) in &self.relations {
+            condition.push_str(&format!(
+                " OR {schema} OPERATOR(pg_catalog.=) {}::pg_catalog.name AND {name} OPERATOR(pg_catalog.=) ANY ({})",
+                quote_literal(of),
+                name_array(names)
+            ));
+        }
+        condition + ")"
+    }
+}
+
+const SEQUENCE: &str = "(SELECT c.oid FROM pg_catalog.pg_class AS c, pg_catalog.pg_namespace AS n \
+    WHERE n.oid = c.relnamespace AND n.nspname = SCHEMA::pg_catalog.name AND c.relname = NAME::pg_catalog.name) \
+    = ANY (SELECT v.oid FROM partywall_pg_class AS v)";
+
+const CONSTRAINT: &str = "EXISTS (SELECT FROM pg_catalog.pg_constraint AS k, pg_catalog.pg_class AS c, \
+    pg_catalog.pg_namespace AS n WHERE n.oid = c.relnamespace AND c.oid = k.conrelid \
+    AND n.nspname = SCHEMA::pg_catalog.name AND c.relname = TABLE::pg_catalog.name \
+    AND k.conname = CONSTRAINT::pg_catalog.name AND {pg_constraint k.oid})";
+
+const USAGE: &str = "EXISTS (SELECT FROM pg_catalog.pg_constraint AS k, pg_catalog.pg_namespace AS h, \
+    pg_catalog.pg_class AS c, pg_catalog.pg_namespace AS n \
+    WHERE h.oid = k.connamespace AND h.nspname = HOME::pg_catalog.name AND k.conname = CONSTRAINT::pg_catalog.name \
+    AND n.oid = c.relnamespace AND n.nspname = SCHEMA::pg_catalog.name AND c.relname = TABLE::pg_catalog.name \
+    AND (c.oid = k.conrelid OR c.oid = k.confrelid) AND {pg_constraint k.oid})";
+
+const ROUTINE: &str = "NAME::pg_catalog.name = ANY (SELECT pg_catalog.nameconcatoid(p.proname, p.oid) \
+    FROM pg_catalog.pg_proc AS p WHERE {pg_proc p.oid})";
+
+const ACTION: &str = "CASE WHEN CODE = 'c'::pg_catalog.\"char\" THEN 'CASCADE' WHEN CODE = 'n'::pg_catalog.\"char\" \
+    THEN 'SET NULL' WHEN CODE = 'd'::pg_catalog.\"char\" THEN 'SET DEFAULT' WHEN CODE = 'r'::pg_catalog.\"char\" \
+    THEN 'RESTRICT' ELSE 'NO ACTION' END";
+
+/// PostgreSQL's own operators, whatever the search path holds.
+pub(super) fn operators(template: &str) -> String {
+    template
+        .replace(" = ", " OPERATOR(pg_catalog.=) ")
+        .replace(" <> ", " OPERATOR(pg_catalog.<>) ")
+        .replace(" < ", " OPERATOR(pg_catalog.<) ")
+        .replace(" > ", " OPERATOR(pg_catalog.>) ")
+}
+
+fn name_array(names: &BTreeSet<String>) -> String {
+    format!("{}::pg_catalog.name[]", array(names))
+}
+
+fn text_array(names: &BTreeSet<String>) -> String {
+    format!("{}::pg_catalog.text[]", array(names))
+}
+
+/// One literal, whose elements are all quoted.
+fn array(names: &BTreeSet<String>) -> String {
+    let elements: Vec<String> =
+        names.iter().map(|name| format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))).collect();
+    quote_literal(&format!("{{{}}}", elements.join(",")))
+}

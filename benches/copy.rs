@@ -21,19 +21,19 @@ const RUNS: usize = 5;
 
 struct Guard {
     ruleset: Ruleset,
-    identity: Identity,
 }
 
 impl Decider for Guard {
     fn decide(
         &mut self,
+        identity: &Arc<Identity>,
         sql: &str,
         protocol: Protocol,
         parameter_types: &[u32],
         private: &PrivateRelations,
     ) -> Arc<Decision> {
         let limits = TextLimits::default();
-        let request = Request { identity: &self.identity, sql, protocol, parameter_types, limits: &limits, private };
+        let request = Request { identity, sql, protocol, parameter_types, limits: &limits, private };
         Arc::new(decide(&self.ruleset, &request))
     }
 
@@ -70,9 +70,7 @@ fn guard() -> Guard {
     let catalog =
         Catalog { format: CATALOG_FORMAT, server_version: 150_000, relations: vec![relation], ..Catalog::default() };
     let policy = Policy::parse("[tenancy]\ncolumn = \"tenant_id\"\n").unwrap();
-    let identity =
-        Identity { login: LoginName::parse("acme_app").unwrap(), tenant: Some(TenantId::parse("acme").unwrap()) };
-    Guard { ruleset: Ruleset::compile(&policy, &catalog).unwrap(), identity }
+    Guard { ruleset: Ruleset::compile(&policy, &catalog).unwrap() }
 }
 
 fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -163,7 +161,9 @@ fn copy(form: &Form, messages: &[u8]) -> (Duration, usize) {
         pipeline_max: 10,
     };
     let mut guard = guard();
-    let mut session = Session::new(limits, [7; 16]);
+    let (login, tenant) = (LoginName::parse("acme_app").unwrap(), TenantId::parse("acme").unwrap());
+    let identity = Arc::new(Identity { login, tenant: Some(tenant) });
+    let mut session = Session::new(limits, identity, [7; 16]);
     let query = frame(b'Q', format!("{}\0", form.sql).as_bytes());
     session.handle_client(&query, &mut guard, Timestamp(0)).unwrap();
     let format = u8::from(form.head == BINARY_HEAD);

@@ -180,6 +180,8 @@ const ASKED: &[&str] = &["'2025-11-30'", "'2026-01-01'", "'long ago'", "25"];
 fn event(ruleset: &Ruleset, protocol: Protocol, sql: &str) -> StatementEvent {
     StatementEvent {
         phase: RecordPhase::Single,
+        identity: identity(),
+        user: None,
         decision: Arc::new(decided(ruleset, &identity(), protocol, sql)),
         statement: 0,
         meant: None,

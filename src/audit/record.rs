@@ -35,7 +35,7 @@ impl Event<'_> {
         out.extend_from_slice(b",\"severity\":");
         json::number(out, self.severity as u64);
         out.push(b',');
-        out.extend_from_slice(self.session.map_or(NO_SESSION_HEAD, |tag| &tag.head));
+        self.render_head(out);
         self.render_counters(out);
         out.push(b',');
         out.extend_from_slice(self.session.map_or(NO_SESSION_TAIL, |tag| &tag.tail));
@@ -66,6 +66,17 @@ impl Event<'_> {
                 }
             }
         }
+    }
+
+    fn render_head(&self, out: &mut Vec<u8>) {
+        let Some(tag) = self.session else { return out.extend_from_slice(NO_SESSION_HEAD) };
+        out.extend_from_slice(&tag.tenant);
+        out.extend_from_slice(&tag.actor);
+        if let Some(user) = &tag.user {
+            out.extend_from_slice(b",\"on_behalf_of\":");
+            json::string(out, user);
+        }
+        out.extend_from_slice(&tag.session);
     }
 
     fn render_counters(&self, out: &mut Vec<u8>) {

@@ -45,20 +45,22 @@ pub enum Encryption {
 /// A [`SessionDescription`], written once for all records of the session.
 #[derive(Clone, Debug)]
 pub struct SessionTag {
-    /// From `tenant` to `session`.
-    pub(super) head: Vec<u8>,
+    /// `tenant` and `isolation`.
+    pub(super) tenant: Vec<u8>,
+    acting: Option<TenantId>,
+    /// From `actor` to `actor.auth`.
+    pub(super) actor: Vec<u8>,
+    /// The person behind it, as the application says: in `actor`.
+    pub(super) user: Option<String>,
+    /// `session`
+    pub(super) session: Vec<u8>,
     /// From `src` to `db`.
     pub(super) tail: Vec<u8>,
 }
 
 impl SessionTag {
     pub fn new(description: &SessionDescription<'_>) -> Self {
-        let mut head = b"\"tenant\":".to_vec();
-        json::string_or_null(&mut head, description.tenant.map(TenantId::as_str));
-        if description.tenant.is_some() {
-            head.extend_from_slice(b",\"isolation\":\"column\"");
-        }
-        head.extend_from_slice(b",\"actor\":{\"user\":");
+        let mut head = b",\"actor\":{\"user\":".to_vec();
         json::string_or_null(&mut head, description.login.map(LoginName::as_str));
         head.extend_from_slice(b",\"user_src\":");
         json::string(&mut head, if description.login.is_some() { "startup" } else { "none" });
@@ -69,10 +71,37 @@ impl SessionTag {
         json::string_or_null(&mut head, application);
         head.extend_from_slice(b",\"auth\":");
         json::string_or_null(&mut head, description.method);
-        head.extend_from_slice(b"},\"session\":");
-        json::string(&mut head, description.session);
-        Self { head, tail: tail(description) }
+        let mut session = b"},\"session\":".to_vec();
+        json::string(&mut session, description.session);
+        Self {
+            tenant: tenant(description.tenant),
+            acting: description.tenant.cloned(),
+            actor: head,
+            user: None,
+            session,
+            tail: tail(description),
+        }
     }
+
+    /// The records that follow are of what is done for this tenant and person.
+    pub fn act_for(&mut self, acting: Option<&TenantId>, user: Option<&str>) {
+        if self.acting.as_ref() != acting {
+            self.tenant = tenant(acting);
+            self.acting = acting.cloned();
+        }
+        if self.user.as_deref() != user {
+            self.user = user.map(str::to_owned);
+        }
+    }
+}
+
+fn tenant(tenant: Option<&TenantId>) -> Vec<u8> {
+    let mut text = b"\"tenant\":".to_vec();
+    json::string_or_null(&mut text, tenant.map(TenantId::as_str));
+    if tenant.is_some() {
+        text.extend_from_slice(b",\"isolation\":\"column\"");
+    }
+    text
 }
 
 fn tail(description: &SessionDescription<'_>) -> Vec<u8> {

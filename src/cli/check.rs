@@ -26,7 +26,6 @@ use crate::net::tls::ServerTls;
 use crate::policy::Credential;
 use crate::policy::Policy;
 use crate::policy::Secret;
-use crate::policy::TenantBinding;
 use crate::policy::written_name;
 use crate::upstream::Role;
 use crate::upstream::Target;
@@ -184,12 +183,6 @@ fn policy_findings(policy: &Policy, folder: &Path, report: &mut Report) {
         report.warn("the policy has no login: nobody can connect");
     }
     for (name, rule) in &policy.logins {
-        if let TenantBinding::Choice(_) = rule.tenants {
-            report.warn(format_args!(
-                "login \"{name}\" reaches shared tables only: this version cannot choose among \"tenants\" yet; \
-                 give each tenant a login with \"tenant\""
-            ));
-        }
         let source = match &rule.credential {
             Credential::Password(source) => source,
             Credential::Scram(verifier) => {

@@ -115,10 +115,13 @@ impl Default for Audit {
 }
 
 impl Audit {
-    /// What has to be kept of a tenant's record before an answer may leave.
+    /// What has to be kept of a tenant's record before an answer may leave. Without a tenant, of any's: a login that
+    /// chooses among several may come to act for each of them.
     pub fn durability_of(&self, tenant: Option<&TenantId>) -> Durability {
-        let rule = tenant.and_then(|tenant| self.tenants.get(tenant));
-        rule.and_then(|rule| rule.durability).unwrap_or(self.durability)
+        match tenant {
+            Some(tenant) => self.tenants.get(tenant).and_then(|rule| rule.durability).unwrap_or(self.durability),
+            None => self.tenants.values().filter_map(|rule| rule.durability).fold(self.durability, Durability::max),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::catalog::QualifiedName;
+use crate::guard::acting::ActingEffect;
 use crate::guard::naming::{Naming, Positioned};
 use crate::guard::private::TemporaryEffect;
 use crate::guard::rejection::Rejection;
@@ -161,6 +162,7 @@ pub struct StatementFacts {
     pub objects: Vec<ObjectAccess>,
     pub naming: Naming,
     pub temporary: TemporaryEffect,
+    pub acting: ActingEffect,
     /// The cursor whose row it changes.
     pub positioned: Option<Positioned>,
     /// A view is read whose rows come past the lenses: no row of such a cursor may be changed through it.

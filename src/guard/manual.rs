@@ -191,8 +191,9 @@ const NO_TENANT: &str = "\
 The session speaks for no tenant, or for one that the column's type has no
 value for, and the statement reaches rows that belong to tenants.
 
-Log in as a login that is bound to a tenant. Without one, shared tables can be
-read.";
+Log in as a login that is bound to a tenant, or, where the login may act for
+several, choose one: SET LOCAL partywall.tenant = 'acme' in a transaction, or
+SET for the rest of the session. Without a tenant, shared tables can be read.";
 
 const READINGS_DISAGREE: &str = "\
 Every statement is read more than once before it is sent: as it came, as it

@@ -1,5 +1,6 @@
 //! The decision: SQL text in, guarded SQL or a refusal out. No socket, clock, file or global.
 
+mod acting;
 mod aggregate;
 mod arbiter;
 mod calls;
@@ -68,6 +69,7 @@ mod view;
 mod walk;
 mod window;
 
+pub use acting::{ActingEffect, Assigned, TENANT_SETTING, USER_SETTING};
 pub use claims::{Claim, Sample, claims};
 pub use decision::{
     Access, CopyForm, CopyIn, CopyTenant, Decision, EndMark, Facts, Forward, GuardedSql, Header, LensKind,
@@ -84,7 +86,7 @@ pub use template::Template;
 
 use crate::tenant::Identity;
 
-pub use crate::sql::TextLimits;
+pub use crate::sql::{SettingScope, TextLimits};
 
 /// What is asked of the guard.
 #[derive(Debug, Clone, Copy)]

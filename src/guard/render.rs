@@ -26,6 +26,7 @@ pub fn render_text(decision: &Decision) -> String {
             lines.push(forward.sql.as_str().to_owned());
             for statement in &forward.facts.statements {
                 lines.extend(statement.naming.describe().map(|line| printable(&line)));
+                lines.extend(statement.acting.describe().map(|line| printable(&line)));
                 lines.extend(statement.objects.iter().map(object_line));
                 let positioned = statement.positioned.as_ref();
                 lines.extend(positioned.map(|at| printable(&format!("current of {}", written_part(&at.cursor)))));
@@ -96,6 +97,7 @@ fn facts(forward: &Forward) -> Value {
         shown.insert("class".to_owned(), json!(class(statement.class)));
         shown.insert("objects".to_owned(), statement.objects.iter().map(object).collect());
         shown.extend(statement.naming.describe().map(|naming| ("naming".to_owned(), json!(naming))));
+        shown.extend(statement.acting.describe().map(|acting| ("acting".to_owned(), json!(acting))));
         shown
     });
     let checks = forward.parameter_checks.iter();
@@ -153,7 +155,9 @@ mod tests {
 
     use super::*;
     use crate::catalog::QualifiedName;
-    use crate::guard::{Code, Facts, GuardedSql, LensKind, Rejection, StatementFacts, TemporaryEffect, TenantValue};
+    use crate::guard::{
+        ActingEffect, Code, Facts, GuardedSql, LensKind, Rejection, StatementFacts, TemporaryEffect, TenantValue,
+    };
     use crate::policy::SensitiveClass;
 
     fn forward() -> Decision {
@@ -172,6 +176,7 @@ mod tests {
             positioned: None,
             reads_views: false,
             temporary: TemporaryEffect::None,
+            acting: ActingEffect::None,
         };
         Decision::Forward(Forward {
             sql: GuardedSql::new("UPDATE …".to_owned(), Vec::new()),

@@ -19,6 +19,7 @@ pub struct Ruleset {
     server_version: u32,
     search_path: Vec<String>,
     pub(in crate::guard) explain: crate::guard::explain::ExplainRules,
+    pub(in crate::guard) acting: crate::guard::acting::ActingRules,
     relations: HashMap<QualifiedName, RelationRule>,
     /// Functions outside `pg_catalog` that may be called, by schema and name.
     functions: HashMap<QualifiedName, Calls>,
@@ -111,6 +112,7 @@ impl Ruleset {
             server_version: catalog.server_version,
             search_path: policy.tenancy.search_path.clone(),
             explain: crate::guard::explain::ExplainRules::compile(policy),
+            acting: crate::guard::acting::ActingRules::compile(policy),
             relations,
             functions,
             overloads: Overloads::of(policy, catalog),

@@ -1,10 +1,12 @@
 //! Session statements: transactions pass, settings pass by a list, whatever reaches beyond the session does not.
 
+use crate::guard::acting::{TENANT_SETTING, USER_SETTING};
 use crate::guard::decision::StatementClass;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::Ruleset;
 use crate::guard::walk::{Outcome, Walk};
 use crate::sql::{DiscardKind, Fetched, SessionStatement, SettingValue};
+use crate::tenant::Identity;
 
 /// Settings that change the form of answers, or only this session's own transactions.
 const FREE: &[&str] = &[
@@ -73,8 +75,8 @@ pub(in crate::guard) fn session_statement(walk: &Walk<'_>, statement: &SessionSt
         }
         S::SetTransaction { .. } | S::SetConstraints { .. } => Ok(StatementClass::Transaction),
         S::SetTransactionSnapshot { .. } => Err(statement_refused("SET TRANSACTION SNAPSHOT")),
-        S::Set { name, value, scope: _ } => set(walk.ruleset, name, value),
-        S::Reset { name } => set(walk.ruleset, name, &SettingValue::Default),
+        S::Set { name, value, scope: _ } => set(walk.ruleset, walk.request.identity, name, value),
+        S::Reset { name } => set(walk.ruleset, walk.request.identity, name, &SettingValue::Default),
         // Back to what the session began with, which Partywall has set.
         S::ResetAll => Ok(StatementClass::Setting),
         S::Show { name } => show(name),
@@ -114,8 +116,13 @@ pub(in crate::guard) fn command(statement: &SessionStatement) -> &'static str {
     }
 }
 
-pub(in crate::guard) fn set(ruleset: &Ruleset, name: &str, value: &SettingValue) -> Outcome<StatementClass> {
-    if FREE.contains(&name) {
+pub(in crate::guard) fn set(
+    ruleset: &Ruleset,
+    identity: &Identity,
+    name: &str,
+    value: &SettingValue,
+) -> Outcome<StatementClass> {
+    if FREE.contains(&name) || ruleset.acting.assigned(identity, name, value)?.is_some() {
         return Ok(StatementClass::Setting);
     }
     let values: Vec<String> = match value {
@@ -154,19 +161,15 @@ pub(in crate::guard) fn set(ruleset: &Ruleset, name: &str, value: &SettingValue)
 }
 
 pub(in crate::guard) fn show(name: &str) -> Outcome<StatementClass> {
-    if FREE.contains(&name) || SHOWN.contains(&name) {
+    if FREE.contains(&name) || SHOWN.contains(&name) || [TENANT_SETTING, USER_SETTING].contains(&name) {
         return Ok(StatementClass::Setting);
     }
     Err(setting_refused(name))
 }
 
 fn setting_refused(name: &str) -> Rejection {
-    let refused = Rejection::new(Code::SettingNotAllowed, format!("setting \"{name}\" is not accessible"))
-        .detail("Only settings that concern the session's own answers can be shown and changed.");
-    if name == "partywall.tenant" {
-        return refused.hint("The tenant is bound at login: log in as a login of the tenant.");
-    }
-    refused
+    Rejection::new(Code::SettingNotAllowed, format!("setting \"{name}\" is not accessible"))
+        .detail("Only settings that concern the session's own answers can be shown and changed.")
 }
 
 fn statement_refused(words: &str) -> Rejection {

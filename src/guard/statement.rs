@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sqlparser::ast::{Query, SetExpr, Statement as Tree};
 
+use crate::guard::acting::{self, ActingEffect};
 use crate::guard::decision::{CopyIn, Decision, Facts, Forward, GuardedSql, StatementClass, StatementFacts};
 use crate::guard::expand::{self, Expanded};
 use crate::guard::from::not_allowed;
@@ -167,6 +168,9 @@ fn meant_by_word(tokens: &Tokens<'_>, at: usize) -> &'static [&'static str] {
 
 fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Outcome<CopyIn> {
     let mut copy_in = CopyIn::Unchanged;
+    if script.statements.iter().any(|statement| matches!(statement.body, Body::Session(_))) {
+        walk.quote_user_setting();
+    }
     for statement in &script.statements {
         walk.objects.clear();
         walk.writes = false;
@@ -174,9 +178,9 @@ fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Ou
         walk.reads_views = false;
         // What was reached is recorded even where it is then refused.
         let outcome = one(walk, statement);
-        let (class, naming) = match &outcome {
-            Ok(found) => (found.class, found.naming.clone()),
-            Err(_) => (refused_class(statement), Naming::Nothing),
+        let (class, naming, acting) = match &outcome {
+            Ok(found) => (found.class, found.naming.clone(), found.acting.clone()),
+            Err(_) => (refused_class(statement), Naming::Nothing, ActingEffect::None),
         };
         facts.statements.push(StatementFacts {
             command: command(statement),
@@ -186,6 +190,7 @@ fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Ou
             temporary: std::mem::take(&mut walk.temporary_effect),
             positioned: walk.positioned.take(),
             reads_views: walk.reads_views,
+            acting,
         });
         let copied = outcome?.copy_in;
         if copied != CopyIn::Unchanged {
@@ -202,19 +207,21 @@ fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Ou
 struct Found {
     class: StatementClass,
     naming: Naming,
+    acting: ActingEffect,
     copy_in: CopyIn,
 }
 
 fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<Found> {
-    let mut naming = Naming::Nothing;
+    let (mut naming, mut acting) = (Naming::Nothing, ActingEffect::None);
     let class = match &statement.body {
         Body::Empty => StatementClass::Empty,
         Body::Copy(copy) => {
             let (class, copy_in) = walk.copy(copy)?;
-            return Ok(Found { class, naming, copy_in });
+            return Ok(Found { class, naming, acting, copy_in });
         }
         Body::Session(session) => {
             naming = Naming::of_session(session);
+            acting = acting::effect(&walk.ruleset.acting, walk.request.identity, session)?;
             setting::session_statement(walk, session)?
         }
         Body::Prepare(prepare) => {
@@ -244,7 +251,7 @@ fn one(walk: &mut Walk<'_>, statement: &Statement) -> Outcome<Found> {
             return Err(other_refused(words));
         }
     };
-    Ok(Found { class, naming, copy_in: CopyIn::Unchanged })
+    Ok(Found { class, naming, acting, copy_in: CopyIn::Unchanged })
 }
 
 pub(in crate::guard) fn other_refused(words: &str) -> Rejection {
@@ -364,7 +371,7 @@ fn second_opinion(walk: &Walk<'_>, facts: &Facts, copy_in: &CopyIn, sql: &Guarde
     let meant = Meant {
         ruleset: walk.ruleset,
         private: walk.private,
-        tenant: walk.request.identity.tenant.as_ref(),
+        identity: walk.request.identity,
         statements: &facts.statements,
         mentions: &walk.mentions,
         copy_in,

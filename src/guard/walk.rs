@@ -257,8 +257,13 @@ impl<'a> Walk<'a> {
         }
         let Some(tenant) = &self.request.identity.tenant else {
             let message = format!("relation \"{}\" needs a tenant, and this session has none", rule.relation.name);
-            return Err(Rejection::new(Code::NoTenant, message)
-                .hint("Log in as a login that is bound to a tenant; without one only shared tables can be read."));
+            return Err(Rejection::new(Code::NoTenant, message).hint(
+                if self.ruleset.acting.chooses(&self.request.identity.login) {
+                    "Choose one first: SET partywall.tenant = '…', or SET LOCAL in a transaction."
+                } else {
+                    "Log in as a login that is bound to a tenant; without one only shared tables can be read."
+                },
+            ));
         };
         column.column_type.value(tenant).ok_or_else(|| {
             let message = format!("the session's tenant has no rows in relation \"{}\"", rule.relation.name);

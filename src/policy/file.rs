@@ -1,6 +1,7 @@
 //! The policy file's format, TOML, parsed into rules once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::catalog::QualifiedName;
 use crate::policy::CatalogAccess;
@@ -17,6 +18,7 @@ use crate::policy::TableKind;
 use crate::policy::TableRule;
 use crate::policy::Tenancy;
 use crate::policy::TenantBinding;
+use crate::policy::TenantSet;
 use crate::policy::document::Document;
 use crate::policy::document::FileError;
 use crate::policy::name::parse_function_identity;
@@ -228,7 +230,7 @@ fn tenant_binding(document: &mut Document<'_>, login: &str, raw: &RawLogin) -> O
                     return document.refuse(&path, format!("pattern {pattern:?}: {error}"));
                 }
             }
-            Some(TenantBinding::Choice(patterns.clone()))
+            Some(TenantBinding::Choice(Arc::new(TenantSet::new(patterns.iter().map(String::as_str)))))
         }
         _ => {
             let message =

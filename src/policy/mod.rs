@@ -7,6 +7,7 @@ mod raw;
 mod schema;
 mod secret;
 mod shape;
+mod tenant_set;
 
 pub use document::FileError;
 pub use name::printable;
@@ -15,6 +16,7 @@ pub use name::written_part;
 pub use secret::Environment;
 pub use secret::Secret;
 pub use secret::SecretError;
+pub use tenant_set::TenantSet;
 
 pub(crate) use document::Document;
 pub(crate) use file::secret_source;
@@ -23,6 +25,7 @@ pub(crate) use schema::schema_of;
 pub(crate) use schema::schema_text;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::catalog::QualifiedName;
 use crate::tenant::{LoginName, TenantId};
@@ -149,8 +152,8 @@ pub struct LoginRule {
 pub enum TenantBinding {
     /// Speaks for one tenant.
     Bound(TenantId),
-    /// May choose among tenants that match one of these patterns (`*` stands for any text).
-    Choice(Vec<String>),
+    /// Chooses among these, with `SET partywall.tenant`.
+    Choice(Arc<TenantSet>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -136,8 +136,8 @@ pub(crate) struct RawFunction {
 pub(crate) struct RawLogin {
     /// The one tenant that it speaks for.
     pub(crate) tenant: Option<String>,
-    /// Patterns of the tenants that it may choose among; * stands for any text. This version cannot choose yet: such a
-    /// login reaches shared tables only.
+    /// The tenants that it may choose among with SET partywall.tenant, by name or pattern; * stands for any text. Until it
+    /// has chosen, it reaches shared tables only.
     pub(crate) tenants: Option<Vec<String>>,
     /// A SCRAM-SHA-256 verifier, as `partywall hash-password` prints it and PostgreSQL stores it.
     pub(crate) scram: Option<String>,

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::audit::event::{Event, SessionTotals};
 use crate::audit::tag::{Encryption, SessionDescription, SessionTag, UpstreamDescription};
 use crate::config::Limits;
+use crate::guard::{TENANT_SETTING, USER_SETTING};
 use crate::metrics::{ConnectionCount, ConnectionState, SessionResult, UpstreamError, UpstreamMetrics};
 use crate::net::stream::{Socket, Stream};
 use crate::proxy::Phase;
@@ -24,7 +25,7 @@ use crate::reload::{Snapshot, failure};
 use crate::session::effect::SessionState;
 use crate::session::handshake::{Authenticated, ProtocolVersion, Refusal};
 use crate::session::{Session, SessionError, SessionLimits};
-use crate::tenant::LoginName;
+use crate::tenant::{LoginName, TenantId};
 use crate::upstream::{self, ConnectError, Connected, Target};
 
 /// For the last words to somebody who may not listen.
@@ -129,6 +130,9 @@ async fn begin(
     let mut upstream_count = ConnectionCount::new(Arc::clone(&upstream_metrics));
     let mut parameters = authenticated.parameters.clone();
     parameters.push(("application_name".to_owned(), authenticated.application_name.clone()));
+    let tenant = authenticated.identity.tenant.as_ref().map_or("", TenantId::as_str);
+    parameters.push((TENANT_SETTING.to_owned(), tenant.to_owned()));
+    parameters.push((USER_SETTING.to_owned(), String::new()));
     match acquire(&target, &parameters).await {
         Ok(connected) => {
             upstream_metrics.set_up();
@@ -175,7 +179,8 @@ async fn admit<'a>(
         count: worker.metrics.session(),
         cancel: registration,
     };
-    let session = Session::new(session_limits(&snapshot.config.limits), random().ok()?);
+    let identity = Arc::clone(&description.identity);
+    let session = Session::new(session_limits(&snapshot.config.limits), identity, random().ok()?);
     let (stream, unread) = entry.into_parts()?;
     let client = Side::new(stream, unread);
     let upstream = Side::new(connected.stream, connected.unread);

@@ -16,7 +16,6 @@ use crate::tenant::Identity;
 pub(crate) struct CachedDecider<'a> {
     pub(crate) cache: &'a mut DecisionCache,
     pub(crate) snapshot: &'a Snapshot,
-    pub(crate) identity: &'a Arc<Identity>,
     pub(crate) metrics: &'a Metrics,
     /// Why what the session does cannot be recorded as it has to be, if so.
     pub(crate) trouble: Option<Trouble>,
@@ -25,6 +24,7 @@ pub(crate) struct CachedDecider<'a> {
 impl Decider for CachedDecider<'_> {
     fn decide(
         &mut self,
+        identity: &Arc<Identity>,
         sql: &str,
         protocol: Protocol,
         parameter_types: &[u32],
@@ -35,7 +35,7 @@ impl Decider for CachedDecider<'_> {
         }
         let before = self.cache.entries();
         self.cache.set_version(self.snapshot.version);
-        let question = Question { identity: self.identity, sql, protocol, parameter_types, private };
+        let question = Question { identity, sql, protocol, parameter_types, private };
         let limits = self.limits();
         let decision = match self.cache.get(&question, &limits) {
             Some((decision, source)) => {
@@ -50,7 +50,7 @@ impl Decider for CachedDecider<'_> {
                 let stopwatch = Stopwatch::start();
                 let decision = Arc::new(self.ask(&question, &limits));
                 self.metrics.decided(stopwatch.elapsed());
-                self.cache.put(&question, self.identity, &decision);
+                self.cache.put(&question, identity, &decision);
                 decision
             }
         };

@@ -290,7 +290,9 @@ impl<'a> Pump<'a> {
             self.snapshot = self.worker.live.load();
         }
         // Whoever is no longer let in gets the answers that are under way, and begins nothing new.
-        if direction == Direction::FromClient && !self.snapshot.admits(&self.description.identity) {
+        if direction == Direction::FromClient
+            && !self.snapshot.admits(&self.description.identity, self.session.identity())
+        {
             return Err(End::Shutdown);
         }
         let mut consumed = 0;
@@ -328,7 +330,6 @@ impl<'a> Pump<'a> {
         let mut decider = CachedDecider {
             cache: &mut cache,
             snapshot: &self.snapshot,
-            identity: &self.description.identity,
             metrics: &self.worker.metrics,
             trouble: if self.gate.is_strict() { self.worker.audit.trouble() } else { None },
         };

@@ -12,9 +12,16 @@ use crate::tenant::{Identity, LoginName};
 /// Who may log in, and as whom. Holds secrets: no `Debug`. Cheap to clone.
 #[derive(Clone)]
 pub struct LoginTable {
-    logins: Arc<HashMap<String, (ScramVerifier, Identity)>>,
+    logins: Arc<HashMap<String, Entry>>,
     mock_secret: [u8; 32],
     mock_iterations: u32,
+}
+
+/// A login, and whom it may act for.
+struct Entry {
+    verifier: ScramVerifier,
+    identity: Identity,
+    tenants: TenantBinding,
 }
 
 impl LoginTable {
@@ -26,34 +33,44 @@ impl LoginTable {
         mock_secret: [u8; 32],
     ) -> Self {
         let entry = |(login, verifier): (LoginName, ScramVerifier)| {
-            let tenant = match &policy.logins.get(&login)?.tenants {
+            let tenants = policy.logins.get(&login)?.tenants.clone();
+            let tenant = match &tenants {
                 TenantBinding::Bound(tenant) => Some(tenant.clone()),
                 // Chosen by the session later; until then it reaches shared tables only.
                 TenantBinding::Choice(_) => None,
             };
-            Some((login.as_str().to_owned(), (verifier, Identity { login, tenant })))
+            Some((login.as_str().to_owned(), Entry { verifier, identity: Identity { login, tenant }, tenants }))
         };
         let logins: HashMap<_, _> = verifiers.into_iter().filter_map(entry).collect();
-        let mock_iterations = most_common(logins.values().map(|(verifier, _)| verifier.iterations));
+        let mock_iterations = most_common(logins.values().map(|entry: &Entry| entry.verifier.iterations));
         Self { logins: Arc::new(logins), mock_secret, mock_iterations }
     }
 
-    fn holds(&self, identity: &Identity) -> bool {
-        self.logins.get(identity.login.as_str()).is_some_and(|(_, held)| held == identity)
+    fn holds(&self, identity: &Identity, acting: &Identity) -> bool {
+        self.logins.get(identity.login.as_str()).is_some_and(|held| {
+            held.identity == *identity
+                && match (&held.tenants, &acting.tenant) {
+                    (TenantBinding::Choice(tenants), Some(tenant)) => tenants.contains(tenant),
+                    (TenantBinding::Choice(_), None) => true,
+                    (TenantBinding::Bound(_), _) => acting == identity,
+                }
+        })
     }
 }
 
 impl Snapshot {
     /// Whether a session that has logged in may go on: whoever takes a login out of the policy, or gives it another
     /// tenant, takes from its sessions what they reach. A new password concerns new sessions only.
-    pub fn admits(&self, identity: &Identity) -> bool {
-        self.logins.holds(identity)
+    ///
+    /// `identity` is what it was at login, `acting` whom it acts for now.
+    pub fn admits(&self, identity: &Identity, acting: &Identity) -> bool {
+        self.logins.holds(identity, acting)
     }
 }
 
 impl Logins for LoginTable {
     fn login(&self, name: &str) -> Option<(ScramVerifier, Identity)> {
-        self.logins.get(name).cloned()
+        self.logins.get(name).map(|entry| (entry.verifier.clone(), entry.identity.clone()))
     }
 
     fn mock_secret(&self) -> &[u8; 32] {

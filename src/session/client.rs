@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::guard::{Code, Decision, Facts, Protocol, Rejection};
+use crate::session::acting::Turn;
 use crate::session::client_copy::copies_in;
 use crate::session::effect::Progress;
 use crate::session::names::Name;
@@ -10,7 +11,7 @@ use crate::session::naming::{Asked, Obstacle, Refusal};
 use crate::session::pass::{Pass, SqlFree};
 use crate::session::record::Subject;
 use crate::session::refusal::{Poison, PoisonForm, report_of};
-use crate::session::requests::{Kind, Text};
+use crate::session::requests::{Basis, Kind, Text};
 use crate::session::{CopyState, Decider, Group, Hold, Partial, Session, SessionError};
 use crate::tenant::Timestamp;
 use crate::wire::backend::Status;
@@ -99,6 +100,9 @@ impl Client<'_> {
         if self.pipeline_is_full() {
             return Ok(self.hold_pipeline(pass));
         }
+        if self.waits_for_tenant(header.kind) {
+            return Ok(self.hold_unsettled(pass));
+        }
         match header.kind {
             Frontend::Query => self.query(header, pass),
             Frontend::FunctionCall => Ok(self.function_call(header, pass)),
@@ -114,6 +118,22 @@ impl Client<'_> {
                 Ok(self.drop_message(header))
             }
         }
+    }
+
+    /// Whether the tenant could be another by the time that the message is acted upon.
+    fn waits_for_tenant(&self, kind: Frontend) -> bool {
+        matches!(kind, Frontend::Query | Frontend::Parse | Frontend::Bind | Frontend::Execute)
+            && self.session.acting.is_unsettled(self.session.status)
+    }
+
+    /// What a decision is made under now.
+    pub(crate) fn basis(&self) -> Basis {
+        Basis { version: self.decider.version(), identity: Arc::clone(self.session.acting.identity()) }
+    }
+
+    pub(crate) fn decide(&mut self, sql: &str, protocol: Protocol, parameter_types: &[u32]) -> Arc<Decision> {
+        let (identity, private) = (self.session.acting.identity(), self.session.temporary.names());
+        self.decider.decide(identity, sql, protocol, parameter_types, private)
     }
 
     /// The body of a message that is looked at as a whole; `None` until it is there.
@@ -192,14 +212,13 @@ impl Client<'_> {
                 return Ok(Step::Next);
             }
         };
-        let decision = self.decider.decide(sql, Protocol::Simple, &[], self.session.temporary.names());
+        let decision = self.decide(sql, Protocol::Simple, &[]);
         let subject = self.subject(Arc::clone(&decision), sql.len());
         match &*decision {
             Decision::Reject { rejection, .. } => self.refuse_query(header, pass, subject, report_of(rejection)),
             Decision::Forward(forward) => {
-                let version = self.decider.version();
-                let (protocol, parameter_types) = (Protocol::Simple, &[]);
-                let effects = match self.plan(&Asked { sql, protocol, parameter_types, decision: &decision, version }) {
+                let (protocol, parameter_types, basis) = (Protocol::Simple, &[], &self.basis());
+                let effects = match self.plan(&Asked { sql, protocol, parameter_types, decision: &decision, basis }) {
                     Ok(effects) => effects,
                     Err(Obstacle::Unsettled) => return Ok(self.hold_unsettled(pass)),
                     Err(Obstacle::Refused(refusal)) => {
@@ -207,7 +226,8 @@ impl Client<'_> {
                         return Ok(Step::Next);
                     }
                 };
-                if let Err(report) = self.expect_temporary(&decision) {
+                let checked = self.session.acting.check(&decision).and_then(|()| self.expect_temporary(&decision));
+                if let Err(report) = checked {
                     self.refuse_query(header, pass, subject, report);
                     return Ok(Step::Next);
                 }
@@ -217,6 +237,7 @@ impl Client<'_> {
                 let kind = self.query_kind(Some(text));
                 self.session.requests.push_text(kind, None, self.now, sql.len());
                 self.record_query_first(&decision, sql.len());
+                self.turn(&decision);
                 if !effects.is_empty() {
                     // Unlike a message of the extended protocol, a Query that fails lets the next message run.
                     self.session.group = self.session.group.wrapping_add(1);
@@ -250,6 +271,20 @@ impl Client<'_> {
     pub(crate) fn expect_temporary(&mut self, decision: &Decision) -> Result<(), Report> {
         let expected = self.session.temporary.expect(decision, self.session.limits.temporary_tables_max);
         expected.inspect_err(|_| self.session.records.limit_reached("temporary_tables_per_session_max"))
+    }
+
+    /// The Query that was pushed last may do this to the tenant.
+    fn turn(&mut self, decision: &Decision) {
+        let turn = match self.session.acting.turn_of(&decision.facts().statements) {
+            Turn::Nothing => Turn::Closes,
+            turn => turn,
+        };
+        self.expect_turn(turn);
+    }
+
+    pub(crate) fn expect_turn(&mut self, turn: Turn) {
+        self.session.requests.turn(turn);
+        self.session.acting.sent(turn);
     }
 
     fn query_kind(&mut self, text: Option<Text>) -> Kind {
@@ -302,6 +337,7 @@ impl Client<'_> {
             let poison = Poison { form: PoisonForm::Syntax(mark), report };
             let kind = self.query_kind(None);
             self.session.requests.push(kind, Some(poison), self.now);
+            self.expect_turn(Turn::Closes);
         }
         self.drop_message(header);
     }
@@ -318,6 +354,7 @@ impl Client<'_> {
         }
         self.session.progress = Group::Closed;
         self.session.requests.push(Kind::Sync, None, self.now);
+        self.expect_turn(Turn::Closes);
         self.keep(header, pass)
     }
 

@@ -1,11 +1,11 @@
 //! How a statement ends at the server, and what becomes of the names that it was to change.
 
-use crate::guard::Naming;
+use crate::guard::{ActingEffect, Naming};
 use crate::session::effect::Outcome;
 use crate::session::names::Name;
 use crate::session::naming::Of;
 use crate::session::record::{End, Subject};
-use crate::session::requests::{Fate, Kind, Request};
+use crate::session::requests::{Fate, Kind, Made, Request};
 use crate::session::upstream::{Upstream, Way, broken};
 use crate::session::{CopyState, SessionError};
 use crate::wire::backend;
@@ -42,12 +42,32 @@ impl Upstream<'_> {
             }
             self.session.settle(&effect);
         }
+        let acting = self.acting_effect();
         let way = self.statement_complete(rows_affected)?;
+        // Behind its record: a statement that gives another tenant was made by the one before.
+        self.session.acting.completed(&acting, tag.text)?;
+        self.session.act();
         if committed {
             // A transaction's end that begins the next (AND CHAIN) drops them without a word in ReadyForQuery.
             self.session.portals.forget_all_but(|_, portal| portal.is_held());
         }
         Ok(way)
+    }
+
+    /// What the statement that has run does to whom the session acts for.
+    fn acting_effect(&self) -> ActingEffect {
+        let facts = match self.session.requests.head().map(|head| &head.kind) {
+            Some(Kind::Query { text: Some(text), .. }) => {
+                text.decision.facts().statements.get(self.session.records.index())
+            }
+            Some(Kind::Execute { portal }) => {
+                // The text beside PREPARE and DECLARE has run before.
+                let prepared = self.session.portals.held(portal).filter(|prepared| prepared.made == Made::Parse);
+                prepared.and_then(|prepared| prepared.facts())
+            }
+            _ => None,
+        };
+        facts.map(|facts| facts.acting.clone()).unwrap_or_default()
     }
 
     pub(crate) fn statement_complete(&mut self, rows_affected: Option<u64>) -> Result<Way, SessionError> {
@@ -93,7 +113,9 @@ impl Upstream<'_> {
         self.undo_effects(request);
         if request.poison.is_none() {
             match &request.kind {
-                Kind::Parse { statement } => self.session.statements.fail(statement),
+                Kind::Parse { statement } | Kind::ParseAgain { statement } => {
+                    self.session.statements.fail(statement);
+                }
                 Kind::Bind { portal, .. } => self.session.portals.fail(portal),
                 _ => {}
             }
@@ -102,7 +124,8 @@ impl Upstream<'_> {
             self.session.portals.fail(&Name::default());
         }
         // A Parse that fails has dropped the unnamed statement before; one that is skipped has not.
-        if let Request { kind: Kind::Parse { statement }, fate: Fate::Failed, .. } = request
+        if let Request { kind: Kind::Parse { statement } | Kind::ParseAgain { statement }, fate: Fate::Failed, .. } =
+            request
             && statement.is_unnamed()
         {
             self.session.statements.forget(statement);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::guard::Decision;
-use crate::tenant::Timestamp;
+use crate::tenant::{Identity, Timestamp};
 
 /// How far a session read its input, and what is to be sent on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,10 @@ pub enum SessionEvent {
 #[derive(Debug, Clone)]
 pub struct StatementEvent {
     pub phase: RecordPhase,
+    /// For whom it was done.
+    pub identity: Arc<Identity>,
+    /// The person behind it, as the application says (`partywall.user`).
+    pub user: Option<Arc<str>>,
     pub decision: Arc<Decision>,
     /// Which statement of the decision's text; a refusal concerns the whole text.
     pub statement: usize,

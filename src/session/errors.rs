@@ -74,6 +74,7 @@ impl Upstream<'_> {
         }
         self.session.copy_refusal = None;
         self.session.temporary.undone();
+        self.session.acting.failed();
         self.session.requests.fail_head();
         self.session.holds.failed();
         if is_fatal {
@@ -89,7 +90,9 @@ impl Upstream<'_> {
     /// The statement that an error is about.
     fn culprit(&self, head: &Request) -> Option<Subject> {
         let prepared = match &head.kind {
-            Kind::Parse { statement } => self.session.statements.oldest_pending(statement),
+            Kind::Parse { statement } | Kind::ParseAgain { statement } => {
+                self.session.statements.oldest_pending(statement)
+            }
             Kind::Bind { portal, .. } => self.session.portals.oldest_pending(portal),
             _ => return self.session.subject_of_run(head),
         };
@@ -100,7 +103,9 @@ impl Upstream<'_> {
     fn sql_of<'a>(&'a self, head: &'a Request) -> Option<&'a GuardedSql> {
         let decision = match &head.kind {
             Kind::Query { text: Some(text), .. } => &text.decision,
-            Kind::Parse { statement } => &self.session.statements.oldest_pending(statement)?.decision,
+            Kind::Parse { statement } | Kind::ParseAgain { statement } => {
+                &self.session.statements.oldest_pending(statement)?.decision
+            }
             Kind::Bind { portal, .. } => &self.session.portals.oldest_pending(portal)?.decision,
             Kind::Execute { portal } => &self.session.portals.held(portal)?.decision,
             _ => return None,

@@ -47,13 +47,13 @@ impl Client<'_> {
         let Decision::Forward(forward) = &*decision else { return Ok(Step::Next) };
         self.replace(pass, header.frame_bytes);
         self.session.upstream_output.parse(parse.statement, &forward.sql, &parameter_types);
-        let version = self.decider.version();
+        let basis = self.basis();
         let prepared = Prepared {
             sql: sql.into(),
             protocol: Protocol::Extended,
             parameter_types,
             decision: Arc::clone(&decision),
-            version,
+            basis,
             made: Made::Parse,
             statement: 0,
         };
@@ -72,7 +72,7 @@ impl Client<'_> {
     ) -> Result<Arc<Decision>, (Report, Arc<Decision>)> {
         self.check_statements(statement, sql.len(), 0)
             .map_err(|rejection| (report_of(&rejection), refused(rejection)))?;
-        let decision = self.decider.decide(sql, Protocol::Extended, parameter_types, self.session.temporary.names());
+        let decision = self.decide(sql, Protocol::Extended, parameter_types);
         match &*decision {
             Decision::Reject { rejection, .. } => Err((report_of(rejection), Arc::clone(&decision))),
             Decision::Forward(forward) => match bound::check_types(&forward.parameter_checks, parameter_types) {
@@ -149,12 +149,15 @@ impl Client<'_> {
                 return Ok(Step::Next);
             }
         };
-        let prepared = match self.current(&statement, prepared) {
+        let prepared = match self.current(&statement, Arc::clone(&prepared)) {
             Ok(prepared) => prepared,
-            Err(changed) => {
-                self.drop_statement(header, pass, &statement, changed);
-                return Ok(Step::Next);
-            }
+            Err(changed) => match self.prepare_again(pass, &statement, &prepared, &changed) {
+                Some(prepared) => prepared,
+                None => {
+                    self.drop_statement(header, pass, &statement, changed);
+                    return Ok(Step::Next);
+                }
+            },
         };
         if let Err(mismatch) = bound::check_values(prepared.parameter_checks(), &bind) {
             self.refuse_values(header, pass, &bind, &prepared, &mismatch);
@@ -184,12 +187,11 @@ impl Client<'_> {
 
     /// The statement under the policy of now, if what is prepared at the server is still what would be sent.
     pub(crate) fn current(&mut self, name: &Name, prepared: Arc<Prepared>) -> Result<Arc<Prepared>, Arc<Decision>> {
-        let version = self.decider.version();
-        if prepared.version == version {
+        let basis = self.basis();
+        if prepared.basis == basis {
             return Ok(prepared);
         }
-        let private = self.session.temporary.names();
-        let decision = self.decider.decide(&prepared.sql, prepared.protocol, &prepared.parameter_types, private);
+        let decision = self.decide(&prepared.sql, prepared.protocol, &prepared.parameter_types);
         let (Decision::Forward(before), Decision::Forward(now)) = (&*prepared.decision, &*decision) else {
             return Err(decision);
         };
@@ -203,7 +205,7 @@ impl Client<'_> {
             protocol: prepared.protocol,
             parameter_types: prepared.parameter_types.clone(),
             decision,
-            version,
+            basis,
             made: prepared.made,
             statement: prepared.statement,
         });
@@ -240,7 +242,7 @@ impl Client<'_> {
         };
         if let Err(decision) = self.current_portal(&prepared) {
             let subject = self.subject(decision, prepared.sql.len());
-            let report = Report::new("34000", "portal must be bound again: the policy has changed");
+            let report = Report::new("34000", "portal must be bound again: the policy or the tenant has changed");
             self.refuse_extended(header, pass, Some(subject), report);
             return Ok(Step::Next);
         }
@@ -256,9 +258,18 @@ impl Client<'_> {
                 return Ok(Step::Next);
             }
         };
-        self.session.temporary.sent(&prepared.decision);
+        // What was let through once is sent once more, perhaps for another tenant.
+        if let Err(report) = self.expect_temporary(&prepared.decision) {
+            let subject = self.subject(Arc::clone(&prepared.decision), prepared.sql.len());
+            self.refuse_extended(header, pass, Some(subject), report);
+            return Ok(Step::Next);
+        }
         let step = self.push_execute(header, pass, portal)?;
         self.record_execute_first(&prepared);
+        if prepared.made == Made::Parse {
+            let turn = self.session.acting.turn_of(&prepared.decision.facts().statements);
+            self.expect_turn(turn);
+        }
         self.expect(effects);
         if prepared.made == Made::Parse && copies_in(&prepared.decision) > 0 {
             // Without it a server that has nothing else to say would wait for more, and so would we.

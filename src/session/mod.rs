@@ -1,10 +1,12 @@
 //! One client's conversation as a state machine: bytes in, bytes and events out; no socket, no clock.
 
+mod acting;
 mod bound;
 mod client;
 mod client_copy;
 mod completion;
 mod copy;
+mod decider;
 pub mod effect;
 mod errors;
 mod extended;
@@ -25,11 +27,13 @@ mod subject;
 mod temporary;
 mod upstream;
 
+pub use decider::{Decider, SessionLimits};
+
 use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use crate::guard::{Decision, PrivateRelations, Protocol};
+use crate::session::acting::Acting;
 use crate::session::copy::TenantRows;
 use crate::session::effect::{Outcome, Progress, SessionEvent, SessionState};
 use crate::session::first::Recording;
@@ -41,42 +45,9 @@ use crate::session::record::{End, Records};
 use crate::session::refusal::{Marks, Poison};
 use crate::session::requests::{Fate, Kind, Prepared, Request, Requests};
 use crate::session::temporary::TemporaryTables;
-use crate::tenant::Timestamp;
+use crate::tenant::{Identity, Timestamp};
 use crate::wire::backend::Status;
 use crate::wire::report::{Report, Severity};
-
-/// Answers what may be done with a text of SQL. The shell's has a cache in front of `guard::decide`.
-pub trait Decider {
-    fn decide(
-        &mut self,
-        sql: &str,
-        protocol: Protocol,
-        parameter_types: &[u32],
-        private: &PrivateRelations,
-    ) -> Arc<Decision>;
-    /// Changes whenever an earlier decision may no longer hold (policy or catalogue reloaded).
-    fn version(&self) -> u64;
-}
-
-/// How much one session may hold. See `config::Limits` for the meaning of each.
-#[derive(Debug, Clone, Copy)]
-pub struct SessionLimits {
-    pub statement_bytes_max: usize,
-    pub bind_bytes_max: usize,
-    pub statements_max: usize,
-    pub portals_max: usize,
-    pub temporary_tables_max: usize,
-    pub pipeline_max: usize,
-}
-
-/// Longest texts that may be under way at once, and that a session may have prepared.
-const TEXTS_MAX: usize = 16;
-
-impl SessionLimits {
-    fn texts_bytes_max(&self) -> usize {
-        self.statement_bytes_max.saturating_mul(TEXTS_MAX)
-    }
-}
 
 /// A conversation after login: between one client and the one upstream connection that serves it.
 ///
@@ -100,6 +71,7 @@ pub struct Session {
     portals: Names<Prepared>,
     holds: Holds,
     temporary: TemporaryTables,
+    acting: Acting,
     /// What the last ReadyForQuery said.
     status: Status,
     /// Counts the client's Syncs.
@@ -175,14 +147,14 @@ enum Said {
 }
 
 impl Session {
-    /// `nonce_seed` is random and makes the marks of refused statements unguessable.
-    pub fn new(limits: SessionLimits, nonce_seed: [u8; 16]) -> Self {
+    /// `identity` is the login's; `nonce_seed` is random and makes the marks of refused statements unguessable.
+    pub fn new(limits: SessionLimits, identity: Arc<Identity>, nonce_seed: [u8; 16]) -> Self {
         Self {
             limits,
             client_output: BytesMut::new(),
             upstream_output: UpstreamBuffer::default(),
             marks: Marks::new(nonce_seed),
-            records: Records::default(),
+            records: Records::new(Arc::clone(&identity)),
             recording: Recording::default(),
             block_changes: false,
             answers_begun: false,
@@ -190,7 +162,8 @@ impl Session {
             statements: Names::default(),
             portals: Names::default(),
             holds: Holds::default(),
-            temporary: TemporaryTables::default(),
+            temporary: TemporaryTables::new(identity.tenant.clone()),
+            acting: Acting::new(identity),
             status: Status::Idle,
             group: 0,
             progress: Group::Closed,
@@ -259,6 +232,11 @@ impl Session {
 
     pub fn poll_event(&mut self) -> Option<SessionEvent> {
         self.records.poll()
+    }
+
+    /// Whom the session acts for now.
+    pub fn identity(&self) -> &Arc<Identity> {
+        self.acting.identity()
     }
 
     pub fn state(&self) -> SessionState {
@@ -331,6 +309,12 @@ impl Session {
             _ => false,
         };
         ended || request.poison.is_some() || request.fate == Fate::Failed
+    }
+
+    /// Whom the session acts for may have changed.
+    fn act(&mut self) {
+        self.records.acts_for(self.acting.identity(), self.acting.user());
+        self.temporary.act_for(self.acting.identity().tenant.as_ref());
     }
 
     /// A statement has succeeded that does this to a name.

@@ -9,7 +9,7 @@ use crate::session::client::{Client, refused};
 use crate::session::names::{Meaning, Name, Names};
 use crate::session::refusal::report_of;
 use crate::session::refuse::value_refused;
-use crate::session::requests::{Made, Prepared};
+use crate::session::requests::{Basis, Made, Prepared};
 use crate::wire::report::Report;
 
 /// What a statement will make of a name if it succeeds.
@@ -49,7 +49,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) protocol: Protocol,
     pub(crate) parameter_types: &'a [u32],
     pub(crate) decision: &'a Arc<Decision>,
-    pub(crate) version: u64,
+    pub(crate) basis: &'a Basis,
 }
 
 impl<'a> Asked<'a> {
@@ -59,7 +59,7 @@ impl<'a> Asked<'a> {
             protocol: prepared.protocol,
             parameter_types: &prepared.parameter_types,
             decision: &prepared.decision,
-            version: prepared.version,
+            basis: &prepared.basis,
         }
     }
 
@@ -69,7 +69,7 @@ impl<'a> Asked<'a> {
             protocol: self.protocol,
             parameter_types: self.parameter_types.into(),
             decision: Arc::clone(self.decision),
-            version: self.version,
+            basis: self.basis.clone(),
             made,
             statement,
         })
@@ -140,7 +140,8 @@ impl Client<'_> {
         let Some(prepared) = self.meaning(Of::Statement, name, effects)? else { return Ok(()) };
         let prepared = self.current(name, prepared).map_err(|decision| {
             let name = String::from_utf8_lossy(name.bytes());
-            let message = format!("prepared statement \"{name}\" must be prepared again: the policy has changed");
+            let message =
+                format!("prepared statement \"{name}\" must be prepared again: the policy or the tenant has changed");
             Obstacle::Refused(Box::new(Refusal {
                 report: Report::new("26000", message),
                 decision,
@@ -174,7 +175,7 @@ impl Client<'_> {
     fn check_portal_is_current(&mut self, name: &Name, prepared: &Arc<Prepared>) -> Result<(), Obstacle> {
         self.current_portal(prepared).map_err(|decision| {
             let name = String::from_utf8_lossy(name.bytes());
-            let message = format!("cursor \"{name}\" must be declared again: the policy has changed");
+            let message = format!("cursor \"{name}\" must be declared again: the policy or the tenant has changed");
             Obstacle::Refused(Box::new(Refusal { report: Report::new("34000", message), decision, stale: None }))
         })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::guard::Decision;
 use crate::session::effect::{Meant, Outcome, RecordPhase, SessionEvent, StatementEvent};
-use crate::tenant::Timestamp;
+use crate::tenant::{Identity, Timestamp};
 
 /// What a statement was, for its record.
 pub(crate) struct Subject {
@@ -34,8 +34,9 @@ impl End {
     }
 }
 
-#[derive(Default)]
 pub(crate) struct Records {
+    identity: Arc<Identity>,
+    user: Option<Arc<str>>,
     events: VecDeque<SessionEvent>,
     statements: u64,
     transactions: u64,
@@ -52,6 +53,28 @@ pub(crate) struct Records {
 }
 
 impl Records {
+    pub(crate) fn new(identity: Arc<Identity>) -> Self {
+        Self {
+            identity,
+            user: None,
+            events: VecDeque::new(),
+            statements: 0,
+            transactions: 0,
+            begun: 0,
+            statements_before: 0,
+            index: 0,
+            rows: 0,
+            bytes: 0,
+            copies_in: false,
+        }
+    }
+
+    /// What is recorded from now on is done for this tenant and user.
+    pub(crate) fn acts_for(&mut self, identity: &Arc<Identity>, user: Option<&Arc<str>>) {
+        self.identity = Arc::clone(identity);
+        self.user = user.cloned();
+    }
+
     pub(crate) fn poll(&mut self) -> Option<SessionEvent> {
         self.events.pop_front()
     }
@@ -148,6 +171,8 @@ impl Records {
     ) -> StatementEvent {
         StatementEvent {
             phase,
+            identity: Arc::clone(&self.identity),
+            user: self.user.clone(),
             decision: subject.decision,
             statement: subject.statement,
             meant: subject.meant,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::guard::Decision;
 use crate::session::Group;
-use crate::session::bound::Mismatch;
+use crate::session::bound::{Mismatch, check_types};
 use crate::session::client::{Client, ClientPass};
 use crate::session::names::Name;
 use crate::session::record::Subject;
 use crate::session::refusal::{Poison, PoisonForm};
-use crate::session::requests::{Kind, Prepared};
+use crate::session::requests::{Kind, Made, Prepared};
+use crate::wire::backend::Status;
 use crate::wire::frame::{Frontend, Header};
 use crate::wire::frontend::Bind;
 use crate::wire::report::{Report, Severity};
@@ -23,15 +24,60 @@ impl Client<'_> {
         statement: &Name,
         decision: Arc<Decision>,
     ) {
+        if self.session.status == Status::Failed {
+            // As the server would say, and then the statement is still there.
+            let message = "current transaction is aborted, commands ignored until end of transaction block";
+            return self.refuse_extended(header, pass, None, Report::new("25P02", message));
+        }
         self.close_stale(pass, statement);
         let message = if statement.is_unnamed() {
-            "unnamed prepared statement must be prepared again: the policy has changed".to_owned()
+            "unnamed prepared statement must be prepared again: the policy or the tenant has changed".to_owned()
         } else {
             let name = String::from_utf8_lossy(statement.bytes());
-            format!("prepared statement \"{name}\" must be prepared again: the policy has changed")
+            format!("prepared statement \"{name}\" must be prepared again: the policy or the tenant has changed")
         };
         let subject = self.subject(decision, 0);
         self.refuse_extended(header, pass, Some(subject), Report::new("26000", message));
+    }
+
+    /// What is prepared under the tenant of before is prepared anew for the one of now, as the client's driver expects, which
+    /// knows nothing of tenants. `None`: not in these circumstances.
+    pub(crate) fn prepare_again(
+        &mut self,
+        pass: &mut ClientPass<'_>,
+        statement: &Name,
+        prepared: &Prepared,
+        decision: &Arc<Decision>,
+    ) -> Option<Arc<Prepared>> {
+        let Decision::Forward(forward) = &**decision else { return None };
+        let basis = self.basis();
+        // A transaction that has failed would refuse the Parse, and the statement would be gone.
+        let refused = prepared.basis.version != basis.version
+            || prepared.made != Made::Parse
+            || self.session.status == Status::Failed
+            || check_types(&forward.parameter_checks, &prepared.parameter_types).is_err();
+        if refused {
+            return None;
+        }
+        if !statement.is_unnamed() {
+            self.close_stale(pass, statement);
+        }
+        self.replace(pass, 0);
+        self.session.upstream_output.parse(statement.bytes(), &forward.sql, &prepared.parameter_types);
+        let anew = Arc::new(Prepared {
+            sql: prepared.sql.clone(),
+            protocol: prepared.protocol,
+            parameter_types: prepared.parameter_types.clone(),
+            decision: Arc::clone(decision),
+            basis,
+            made: Made::Parse,
+            statement: prepared.statement,
+        });
+        self.session.statements.expect(statement, self.session.group, Arc::clone(&anew));
+        let kind = Kind::ParseAgain { statement: statement.clone() };
+        self.session.requests.push_text(kind, None, self.now, prepared.sql.len());
+        self.session.progress = Group::Open;
+        Some(anew)
     }
 
     /// So that the client can prepare it again.

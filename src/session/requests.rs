@@ -4,26 +4,34 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::guard::{Decision, Hold, Naming, ParameterCheck, Protocol, StatementFacts};
+use crate::session::acting::Turn;
 use crate::session::effect::Meant;
 use crate::session::first::Change;
 use crate::session::names::Name;
 use crate::session::naming::Effect;
 use crate::session::refusal::Poison;
-use crate::tenant::Timestamp;
+use crate::tenant::{Identity, Timestamp};
 
 /// A statement that the client has prepared, or a cursor that it has declared, or is about to.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    /// The client's text and declared parameter types: what is decided again when the policy changes.
+    /// The client's text and declared parameter types: what is decided again when the policy or the tenant changes.
     pub(crate) sql: Box<str>,
     pub(crate) protocol: Protocol,
     pub(crate) parameter_types: Box<[u32]>,
     pub(crate) decision: Arc<Decision>,
-    /// Of the policy under which it was decided.
-    pub(crate) version: u64,
+    pub(crate) basis: Basis,
     pub(crate) made: Made,
     /// Which statement of the text it is.
     pub(crate) statement: usize,
+}
+
+/// What a decision was made under, beside the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Basis {
+    /// Of the policy.
+    pub(crate) version: u64,
+    pub(crate) identity: Arc<Identity>,
 }
 
 /// What made a name: it tells what the text beside it is.
@@ -89,6 +97,7 @@ pub(crate) struct Request {
     /// The number under which it was recorded as begun.
     pub(crate) begin: Option<u64>,
     commits: bool,
+    pub(crate) turn: Turn,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +130,11 @@ pub(crate) enum Kind {
     CloseStatement {
         statement: Name,
     },
-    /// A Close of our own: its answer is not the client's.
+    /// A Parse of our own, of what the client has prepared before: its answer is not the client's.
+    ParseAgain {
+        statement: Name,
+    },
+    /// A Close of our own: likewise.
     DropStatement {
         statement: Name,
     },
@@ -184,7 +197,15 @@ impl Requests {
             change: None,
             begin: None,
             commits: false,
+            turn: Turn::Nothing,
         });
+    }
+
+    /// The request that was pushed last may do this to the tenant.
+    pub(crate) fn turn(&mut self, turn: Turn) {
+        if let Some(last) = self.queue.back_mut() {
+            last.turn = turn;
+        }
     }
 
     /// The request that was pushed last does this to names.

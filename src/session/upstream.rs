@@ -193,6 +193,10 @@ impl Upstream<'_> {
                 }
                 session.portals.succeed(&portal);
             }
+            (Backend::ParseComplete, Kind::ParseAgain { statement }) => {
+                session.statements.succeed(&statement);
+                way = Way::Drop;
+            }
             (Backend::CloseComplete, Kind::CloseStatement { statement }) => session.statements.forget(&statement),
             (Backend::CloseComplete, Kind::DropStatement { statement }) => {
                 session.statements.forget(&statement);
@@ -222,6 +226,8 @@ impl Upstream<'_> {
             }
         }
         self.session.status = status;
+        self.session.acting.ready(status);
+        self.session.act();
         self.session.copy = CopyState::None;
         if status == Status::Idle {
             self.session.portals.forget_all_but(|_, portal| portal.is_held());
@@ -312,6 +318,9 @@ impl Upstream<'_> {
 
     pub(crate) fn pop(&mut self) -> Option<Request> {
         let request = self.session.requests.pop();
+        if let Some(request) = &request {
+            self.session.acting.answered(request.turn);
+        }
         self.session.records.next_request();
         let released = match self.session.hold {
             Some(Hold::Copy) => self.session.requests.is_empty(),

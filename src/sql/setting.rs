@@ -63,7 +63,9 @@ fn setting_name(cursor: &mut Cursor<'_, '_>) -> Result<String, ReadError> {
     let mut name = cursor.name()?.to_ascii_lowercase();
     while cursor.eat_kind(TokenKind::Dot) {
         name.push('.');
-        name.push_str(&cursor.name()?.to_ascii_lowercase());
+        // PostgreSQL takes no reserved word here. `partywall.user` is ours, and is sent with quotes.
+        let part = if name == "partywall." { cursor.label()? } else { cursor.name()? };
+        name.push_str(&part.to_ascii_lowercase());
     }
     Ok(name)
 }

@@ -127,23 +127,25 @@ pub(crate) struct House {
     pub(crate) postgres: ThrowawayPostgres,
     target: Target,
     decider: Guard,
+    identity: Arc<Identity>,
+    parameters: Vec<(String, String)>,
 }
 
 struct Guard {
     ruleset: Ruleset,
-    identity: Identity,
 }
 
 impl Decider for Guard {
     fn decide(
         &mut self,
+        identity: &Arc<Identity>,
         sql: &str,
         protocol: Protocol,
         parameter_types: &[u32],
         private: &PrivateRelations,
     ) -> Arc<Decision> {
         let limits = TextLimits::default();
-        let request = Request { identity: &self.identity, sql, protocol, parameter_types, limits: &limits, private };
+        let request = Request { identity, sql, protocol, parameter_types, limits: &limits, private };
         Arc::new(guard::decide(&self.ruleset, &request))
     }
 
@@ -155,6 +157,12 @@ impl Decider for Guard {
 impl House {
     /// With `schema` beside the table of notes.
     pub(crate) async fn open(schema: &str) -> Self {
+        let identity =
+            Identity { login: LoginName::parse("acme_app").unwrap(), tenant: Some(TenantId::parse("acme").unwrap()) };
+        Self::open_as(schema, POLICY, identity, &[]).await
+    }
+
+    pub(crate) async fn open_as(schema: &str, policy: &str, identity: Identity, parameters: &[(&str, &str)]) -> Self {
         let options = Options { plain: PlainConnections::Allowed, ..Options::default() };
         let postgres = ThrowawayPostgres::start(options).unwrap();
         postgres.create_role("app", "app-secret").unwrap();
@@ -172,10 +180,9 @@ impl House {
         };
         let target = Target::new(&settings, Some("app-secret".to_owned()), &["public".to_owned()]).unwrap();
         let catalog: Catalog = load_catalog(&target).await.unwrap();
-        let ruleset = Ruleset::compile(&Policy::parse(POLICY).unwrap(), &catalog).unwrap();
-        let login = LoginName::parse("acme_app").unwrap();
-        let identity = Identity { login, tenant: Some(TenantId::parse("acme").unwrap()) };
-        Self { postgres, target, decider: Guard { ruleset, identity } }
+        let ruleset = Ruleset::compile(&Policy::parse(policy).unwrap(), &catalog).unwrap();
+        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { postgres, target, decider: Guard { ruleset }, identity: Arc::new(identity), parameters }
     }
 
     /// What a client sees that says all this, directly to the server.
@@ -193,8 +200,8 @@ impl House {
 
     /// What it sees with a session in between. `sizes`: in what pieces it says it.
     pub(crate) async fn through(&mut self, input: &[u8], sizes: &mut dyn FnMut() -> usize) -> Vec<u8> {
-        let mut upstream = Wire::open(connect(&self.target, &[]).await.unwrap());
-        let mut session = Session::new(LIMITS, [3; 16]);
+        let mut upstream = Wire::open(connect(&self.target, &self.parameters).await.unwrap());
+        let mut session = Session::new(LIMITS, Arc::clone(&self.identity), [3; 16]);
         let (mut unread, mut from_upstream, mut output) = (BytesMut::new(), BytesMut::new(), Vec::new());
         let mut rest = input;
         while !is_over(&output) {

@@ -9,6 +9,7 @@
 )]
 
 mod acceptance;
+mod acting;
 mod admin;
 mod bypass;
 mod cli;

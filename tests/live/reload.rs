@@ -143,10 +143,11 @@ async fn a_good_file_is_taken_whole_and_a_bad_one_changes_nothing() {
     assert!(kept.logins.login("zeta_app").unwrap().0 == verifier);
 
     let held = identity_of("zeta_app", "zeta");
-    assert!(kept.admits(&held));
+    assert!(kept.admits(&held, &held));
     let held = identity_of("zeta_app", "acme");
-    assert!(!kept.admits(&held), "a session would outlive the tenant of its login");
-    assert!(!kept.admits(&identity_of("gone_app", "zeta")), "a session would outlive its login");
+    assert!(!kept.admits(&held, &held), "a session would outlive the tenant of its login");
+    let gone = identity_of("gone_app", "zeta");
+    assert!(!kept.admits(&gone, &gone), "a session would outlive its login");
 
     assert_eq!(site.sample(r#"partywall_config_reloads_total{result="ok"}"#), 1.0);
     assert_eq!(site.sample(r#"partywall_config_reloads_total{result="failed"}"#), 2.0);

@@ -18,8 +18,8 @@ use partywall::audit::writer::{AuditWriter, Origin};
 use partywall::catalog::{CATALOG_FORMAT, Catalog, QualifiedName};
 use partywall::config::{Audit, AuditFile};
 use partywall::guard::{
-    Access, Code, Decision, Facts, LensKind, Naming, ObjectAccess, PrivateRelations, Protocol, Rejection, Request,
-    Ruleset, StatementClass, StatementFacts, TemporaryEffect, TextLimits,
+    Access, ActingEffect, Code, Decision, Facts, LensKind, Naming, ObjectAccess, PrivateRelations, Protocol, Rejection,
+    Request, Ruleset, StatementClass, StatementFacts, TemporaryEffect, TextLimits,
 };
 use partywall::metrics::Metrics;
 use partywall::policy::{CatalogAccess, Explain, Policy, SensitiveClass, Tenancy};
@@ -73,6 +73,7 @@ fn invoices() -> Facts {
         positioned: None,
         reads_views: false,
         temporary: TemporaryEffect::None,
+        acting: ActingEffect::None,
     };
     Facts { statements: vec![statement], normalized: "SELECT id, iban FROM invoices WHERE note = $1".to_owned() }
 }
@@ -84,8 +85,11 @@ fn forwarded(facts: Facts) -> Arc<Decision> {
 }
 
 fn statement(decision: Arc<Decision>, outcome: Outcome) -> StatementEvent {
+    let (login, tenant) = (LoginName::parse("acme_app").unwrap(), TenantId::parse("acme").unwrap());
     StatementEvent {
         phase: RecordPhase::Single,
+        identity: Arc::new(Identity { login, tenant: Some(tenant) }),
+        user: None,
         decision,
         statement: 0,
         meant: None,

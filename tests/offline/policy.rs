@@ -12,6 +12,7 @@ use partywall::policy::SecretSource;
 use partywall::policy::SensitiveClass;
 use partywall::policy::TableKind;
 use partywall::policy::TenantBinding;
+use partywall::policy::TenantSet;
 use partywall::tenant::LoginName;
 use partywall::tenant::TenantId;
 
@@ -59,7 +60,7 @@ fn the_smallest_file_loads() {
     assert_eq!(acme.tenants, TenantBinding::Bound(TenantId::parse("acme").unwrap()));
     assert!(matches!(acme.credential, Credential::Scram(_)));
     let app = &policy.logins[&LoginName::parse("app").unwrap()];
-    assert_eq!(app.tenants, TenantBinding::Choice(vec!["*".to_owned()]));
+    assert_eq!(app.tenants, TenantBinding::Choice(TenantSet::new(["*"]).into()));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Scripted conversations: a client and an upstream around one session, without sockets.
 
+mod acting;
 mod answers;
 mod copy;
 mod first;
@@ -16,8 +17,8 @@ use std::sync::Arc;
 
 use partywall::catalog::{CATALOG_FORMAT, Catalog};
 use partywall::guard::{
-    self, Code, CopyIn, Decision, Facts, Forward, GuardedSql, Naming, ParameterCheck, PrivateRelations, Protocol,
-    Rejection, Request, Ruleset, StatementClass, StatementFacts, TemporaryEffect, TextLimits,
+    self, ActingEffect, Code, CopyIn, Decision, Facts, Forward, GuardedSql, Naming, ParameterCheck, PrivateRelations,
+    Protocol, Rejection, Request, Ruleset, StatementClass, StatementFacts, TemporaryEffect, TextLimits,
 };
 use partywall::policy::{CatalogAccess, Explain, Policy, Tenancy};
 use partywall::session::effect::{Outcome, Output, SessionEvent, StatementEvent};
@@ -52,13 +53,14 @@ pub(crate) struct Script {
     pub(crate) asked: usize,
     /// The session's temporary tables when it asked last.
     pub(crate) private: String,
-    /// The guard itself decides, for tenant acme.
+    /// The guard itself decides.
     pub(crate) guard: Option<Ruleset>,
 }
 
 impl Decider for Script {
     fn decide(
         &mut self,
+        identity: &Arc<Identity>,
         sql: &str,
         protocol: Protocol,
         parameter_types: &[u32],
@@ -67,10 +69,8 @@ impl Decider for Script {
         self.asked += 1;
         self.private = private.names().collect::<Vec<_>>().join(" ");
         if let Some(ruleset) = &self.guard {
-            let tenant = Some(TenantId::parse("acme").unwrap());
-            let identity = Identity { login: LoginName::parse("app").unwrap(), tenant };
             let limits = TextLimits::default();
-            let request = Request { identity: &identity, sql, protocol, parameter_types, limits: &limits, private };
+            let request = Request { identity, sql, protocol, parameter_types, limits: &limits, private };
             return Arc::new(guard::decide(ruleset, &request));
         }
         let refused = self.refused.iter().any(|refused| refused == sql);
@@ -85,6 +85,7 @@ impl Decider for Script {
             naming: self.naming.iter().find(|(of, _)| of == sql).map(|(_, naming)| naming.clone()).unwrap_or_default(),
             positioned: None,
             reads_views: false,
+            acting: ActingEffect::None,
             temporary: self
                 .temporary
                 .iter()
@@ -169,8 +170,13 @@ impl Pair {
     }
 
     pub(crate) fn with_limits(script: Script, limits: SessionLimits) -> Self {
+        let (login, tenant) = (LoginName::parse("app").unwrap(), TenantId::parse("acme").unwrap());
+        Self::of(script, limits, Identity { login, tenant: Some(tenant) })
+    }
+
+    pub(crate) fn of(script: Script, limits: SessionLimits, identity: Identity) -> Self {
         Self {
-            session: Session::new(limits, [7; 16]),
+            session: Session::new(limits, Arc::new(identity), [7; 16]),
             script,
             now: 0,
             client_input: Vec::new(),

@@ -43,7 +43,7 @@ impl<'m> Reader<'_, 'm> {
     }
 
     fn tenancy(&self, column: &'m TenantColumn) -> Tenancy<'m> {
-        let value = self.tenant.and_then(|tenant| column.column_type.value(tenant));
+        let value = self.identity.tenant.as_ref().and_then(|tenant| column.column_type.value(tenant));
         Tenancy { column, literal: value.map(|value| value.as_text()) }
     }
 

@@ -23,7 +23,7 @@ use crate::guard::naming::Positioned;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{RelationRule, Ruleset};
 use crate::guard::walk::Outcome;
-use crate::tenant::TenantId;
+use crate::tenant::Identity;
 
 /// How often each relation stands in a text, by what is done to it there.
 pub(in crate::guard) type Mentions = BTreeMap<(QualifiedName, Access), usize>;
@@ -33,7 +33,7 @@ pub(in crate::guard) struct Meant<'m> {
     pub(in crate::guard) ruleset: &'m Ruleset,
     /// The session's temporary tables.
     pub(in crate::guard) private: &'m BTreeMap<String, RelationRule>,
-    pub(in crate::guard) tenant: Option<&'m TenantId>,
+    pub(in crate::guard) identity: &'m Identity,
     pub(in crate::guard) statements: &'m [StatementFacts],
     pub(in crate::guard) mentions: &'m Mentions,
     /// What the session does to the rows of a COPY FROM.
@@ -75,7 +75,7 @@ fn compare(meant: &Meant<'_>, sql: &GuardedSql) -> Outcome<()> {
 struct Reader<'t, 'm> {
     ruleset: &'m Ruleset,
     private: &'m BTreeMap<String, RelationRule>,
-    tenant: Option<&'m TenantId>,
+    identity: &'m Identity,
     copy_in: &'m CopyIn,
     /// The cursor on whose row the statement at hand is said to stand.
     positioned: Option<&'m Positioned>,
@@ -91,7 +91,7 @@ impl<'t, 'm> Reader<'t, 'm> {
         Self {
             ruleset: meant.ruleset,
             private: meant.private,
-            tenant: meant.tenant,
+            identity: meant.identity,
             copy_in: meant.copy_in,
             positioned: None,
             ctes: Vec::new(),

@@ -45,7 +45,7 @@ impl Reader<'_, '_> {
             }
             _ => return Err(disagree("a form of SET")),
         };
-        setting::set(self.ruleset, &name.to_ascii_lowercase(), &value)
+        setting::set(self.ruleset, self.identity, &name.to_ascii_lowercase(), &value)
             .map_err(|_| disagree("SET of another setting"))?;
         Ok(tag)
     }

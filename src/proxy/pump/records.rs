@@ -89,6 +89,7 @@ impl Pump<'_> {
                 RecordPhase::Single | RecordPhase::Begin(_) => (statement, None),
             },
         };
+        self.description.tag.act_for(statement.identity.tenant.as_ref(), statement.user.as_deref());
         let event = Event::statement(&self.description.tag, &self.snapshot.policy, statement, begin);
         // That nothing can be recorded is said at once: it could not be recorded.
         if !self.gate.is_strict() || event.reason == Some(Code::AuditUnavailable.as_str()) {

@@ -279,7 +279,10 @@ fn a_changed_policy_is_applied_to_statements_prepared_before() {
     let sent = pair.sent();
     assert_eq!(cut(&sent).iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), b"CEES");
     pair.upstream(&[frame(b'3', b""), no_portal(&mark(&sent)), ready(b'I')].concat());
-    assert_eq!(pair.got(), "E(C26000,Mprepared statement \"s\" must be prepared again: the policy has changed) Z(I)");
+    assert_eq!(
+        pair.got(),
+        "E(C26000,Mprepared statement \"s\" must be prepared again: the policy or the tenant has changed) Z(I)"
+    );
     pair.client(&[bind("", "s", &[], &[]), sync()].concat());
     assert_eq!(pair.got(), "E(C26000,Mprepared statement \"s\" does not exist) Z(I)");
 }
@@ -295,7 +298,7 @@ fn a_portal_bound_under_another_policy_is_not_executed() {
     pair.client(&[execute("p"), sync()].concat());
     let sent = pair.sent();
     pair.upstream(&[no_portal(&mark(&sent)), ready(b'E')].concat());
-    assert_eq!(pair.got(), "E(C34000,Mportal must be bound again: the policy has changed) Z(E)");
+    assert_eq!(pair.got(), "E(C34000,Mportal must be bound again: the policy or the tenant has changed) Z(E)");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use partywall::session::effect::Outcome;
 use crate::frames::*;
 use crate::session::{LIMITS, Pair, Script};
 
-fn ruleset(more: &str) -> Ruleset {
+pub(super) fn ruleset(more: &str) -> Ruleset {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/agency");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     let policy = Policy::parse(&format!("{}{more}", read("policy.toml"))).unwrap();
@@ -161,7 +161,7 @@ fn a_statement_under_rules_that_have_moved_on_is_not_executed() {
     let policy = Policy::parse(&hidden).unwrap();
     pair.script.guard = Some(Ruleset::compile(&policy, &serde_json::from_str(&catalog).unwrap()).unwrap());
     said(&mut pair, "EXECUTE t", &["SELECT 1"], b'I');
-    refused(&mut pair, "FETCH c", "C34000,Mcursor \"c\" must be declared again: the policy has changed");
+    refused(&mut pair, "FETCH c", "C34000,Mcursor \"c\" must be declared again: the policy or the tenant has changed");
     pair.sent();
     pair.client(&query("EXECUTE s"));
     let sent = cut(&pair.sent());

@@ -105,6 +105,7 @@ impl Walk<'_> {
             for column in &insert.columns {
                 supplied.names.push(self.column_or_part(rule, column)?);
             }
+            one_length(source)?;
             if let Some(width) = self.width(source) {
                 // `(row).*` may be more columns than one.
                 let least = if self.expands_rows { supplied.names.len() } else { 0 };
@@ -241,6 +242,17 @@ impl Walk<'_> {
             shared: None,
             primary_key: primary_key(rule),
         }
+    }
+}
+
+/// In PostgreSQL's own words, which it would say too late: with the tenant in its place, a shorter row could fit.
+fn one_length(source: &Query) -> Outcome<()> {
+    let SetExpr::Values(values) = source.body.as_ref() else { return Ok(()) };
+    let mut widths = values.rows.iter().map(|row| row.content.len());
+    let first = widths.next();
+    match widths.all(|width| Some(width) == first) {
+        true => Ok(()),
+        false => Err(Rejection::new(Code::NotParsed, "VALUES lists must all be the same length")),
     }
 }
 

@@ -53,6 +53,7 @@ mod ruleset;
 mod scope;
 mod setting;
 mod shown;
+mod star;
 mod statement;
 mod system;
 mod tail;

@@ -56,6 +56,8 @@ pub enum TemporaryEffect {
     #[default]
     None,
     Creates(String),
+    /// ON COMMIT DROP: it ends with the transaction, however that ends.
+    CreatesUntilCommit(String),
     Drops(Vec<String>),
 }
 

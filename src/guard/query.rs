@@ -264,11 +264,13 @@ impl Walk<'_> {
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                     foreign_wildcard(options)?;
                     let entry = self.qualified_wildcard(name)?;
+                    self.spell_star(options, Some(name));
                     columns = columns.zip(entry).map(joined);
                 }
                 SelectItem::Wildcard(options) => {
                     foreign_wildcard(options)?;
                     let entries = self.wildcard();
+                    self.spell_star(options, None);
                     columns = columns.zip(entries).map(joined);
                 }
                 _ => return Err(not_allowed("this form of output column")),

@@ -117,18 +117,7 @@ impl Walk<'_> {
                 Ok(())
             }
             SetExpr::Select(select) if self.copies_tenant(select, place, ctes) => Ok(()),
-            SetExpr::Select(select) => {
-                let elements = clauses::split_at_commas(self.tokens, self.select_list(select)?);
-                let plain = select.projection.iter().take(place + 1).all(|item| item_expression(item).is_some());
-                let item = select.projection.get(place).filter(|_| plain);
-                match (item.and_then(item_expression), elements.get(place)) {
-                    (Some(expression), Some(element)) if elements.len() == select.projection.len() => {
-                        let element = self.without_alias(item, element.clone());
-                        self.tenant_expression(expression, element, column, value)
-                    }
-                    _ => Err(mismatch(column)),
-                }
-            }
+            SetExpr::Select(select) => self.check_list(select, place, column, value),
             SetExpr::Query(query) => self.check_query(query, place, column, value, ctes),
             SetExpr::SetOperation { left, right, .. } => {
                 self.check_arms(left, place, column, value, ctes)?;
@@ -136,6 +125,46 @@ impl Walk<'_> {
             }
             _ => Err(mismatch(column)),
         }
+    }
+
+    /// The output column in the tenant column's place; stars up to there are written out.
+    fn check_list(&mut self, select: &Select, place: usize, column: &TenantColumn, value: &TenantValue) -> Outcome<()> {
+        let elements = clauses::split_at_commas(self.tokens, self.select_list(select)?);
+        if elements.len() != select.projection.len() {
+            return Err(mismatch(column));
+        }
+        let mut before = 0;
+        for (item, element) in select.projection.iter().zip(elements) {
+            if let Some(expression) = item_expression(item) {
+                if before == place {
+                    let element = self.without_alias(Some(item), element);
+                    return self.tenant_expression(expression, element, column, value);
+                }
+                before += 1;
+                continue;
+            }
+            let star = element.end - 1;
+            let mut spelled = self.stars.get(&star).cloned().ok_or_else(|| mismatch(column))?;
+            let inside = spelled.get_mut(place - before);
+            let is_inside = inside.is_some();
+            if let Some(own) = inside.filter(|_| column.not_null) {
+                *own = self.or_null(own, column, value);
+            } else if is_inside {
+                return Err(mismatch(column));
+            }
+            before += spelled.len();
+            self.replace(element, spelled.join(", "));
+            if is_inside {
+                return Ok(());
+            }
+        }
+        Err(mismatch(column))
+    }
+
+    /// Where it is not the tenant, the column gets NULL, which it does not take.
+    fn or_null(&self, expression: &str, column: &TenantColumn, value: &TenantValue) -> String {
+        let literal = literal(column, value);
+        format!("CASE WHEN ({expression}) OPERATOR(pg_catalog.=) {literal} THEN {literal} END")
     }
 
     /// `SELECT * FROM one_scoped_table`: what comes through its lens is the tenant's.
@@ -201,7 +230,7 @@ impl Walk<'_> {
                     Err(mismatch(column))
                 }
             },
-            // Whatever else it is: where it is not the tenant, the column gets NULL, which it does not take.
+            // Whatever else it is, as `or_null` has it.
             _ if column.not_null => {
                 let literal = literal(column, value);
                 self.before(tokens.start, "CASE WHEN (");

@@ -13,7 +13,7 @@ use crate::guard::scope::{Level, Protection};
 use crate::guard::statement::other_refused;
 use crate::guard::types;
 use crate::guard::walk::{Outcome, Walk, quote_name};
-use crate::sql::{CreateTemporary, Existence, TableSource, TemporaryStatement};
+use crate::sql::{CreateTemporary, Existence, Lifetime, TableSource, TemporaryStatement};
 
 impl Walk<'_> {
     /// `words`: what the statement would be called if it were about no temporary table.
@@ -65,7 +65,10 @@ impl Walk<'_> {
                 _ => return Err(not_allowed("a table of anything but a query")),
             },
         }
-        self.temporary_effect = TemporaryEffect::Creates(name);
+        self.temporary_effect = match create.lifetime {
+            Lifetime::Session => TemporaryEffect::Creates(name),
+            Lifetime::Transaction => TemporaryEffect::CreatesUntilCommit(name),
+        };
         Ok(())
     }
 

@@ -63,6 +63,8 @@ pub(in crate::guard) struct Walk<'a> {
     pub(in crate::guard) writes: bool,
     /// Targets of ON CONFLICT, which are not in the tree, that were read on the tokens.
     pub(in crate::guard) conflicts_read: usize,
+    /// What the stars in the lists of an INSERT's source stand for, by their tokens.
+    pub(in crate::guard) stars: HashMap<usize, Vec<String>>,
     /// Tokens of literals that stand as values in expressions.
     pub(in crate::guard) values: Vec<usize>,
     /// What has to be put in place before the text can be decided: tokens, and the text that stands for them.
@@ -185,6 +187,7 @@ impl<'a> Walk<'a> {
             met_reg: false,
             writes: false,
             conflicts_read: 0,
+            stars: HashMap::new(),
             values: Vec::new(),
             substitutions: BTreeMap::new(),
             parameters: request.parameter_types.iter().map(|oid| Kind::of_oid(*oid)).collect(),

@@ -68,6 +68,7 @@ impl TemporaryTables {
         match effect {
             TemporaryEffect::None => {}
             TemporaryEffect::Creates(name) => drop(self.dropped.remove(name)),
+            TemporaryEffect::CreatesUntilCommit(name) => drop(self.dropped.insert(name.clone())),
             TemporaryEffect::Drops(names) => {
                 self.dropped.extend(names.iter().filter(|name| self.names.contains(name)).cloned());
             }
@@ -95,7 +96,7 @@ impl TemporaryTables {
 
 fn created(facts: &Facts) -> impl Iterator<Item = &str> {
     facts.statements.iter().filter_map(|statement| match &statement.temporary {
-        TemporaryEffect::Creates(name) => Some(name.as_str()),
+        TemporaryEffect::Creates(name) | TemporaryEffect::CreatesUntilCommit(name) => Some(name.as_str()),
         TemporaryEffect::None | TemporaryEffect::Drops(_) => None,
     })
 }

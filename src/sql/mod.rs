@@ -6,6 +6,7 @@
 pub(crate) mod clauses;
 mod copy;
 mod cursor;
+mod dialect;
 mod edit;
 mod error;
 mod explain;
@@ -69,6 +70,7 @@ pub use session::TransactionScope;
 pub use shape::Shape;
 pub use temporary::CreateTemporary;
 pub use temporary::Existence;
+pub use temporary::Lifetime;
 pub use temporary::TableSource;
 pub use temporary::TemporaryStatement;
 pub(crate) use token::Answer;

@@ -1,6 +1,7 @@
 //! One statement's tree, through the parser, with all that it would read otherwise than PostgreSQL refused.
 
 use crate::sql::clauses;
+use crate::sql::dialect::Postgres;
 use crate::sql::error::ReadError;
 use crate::sql::error::ReadErrorKind;
 use crate::sql::error::TextLimits;
@@ -9,7 +10,6 @@ use crate::sql::shadow;
 use crate::sql::token::TokenKind;
 use crate::sql::token::Tokens;
 use sqlparser::ast;
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::parser::ParserError;
 use sqlparser::tokenizer::Span;
@@ -18,6 +18,9 @@ use sqlparser::tokenizer::TokenWithSpan;
 use std::ops::Range;
 
 /// Trees grow one level with each operator of a chain, and are walked and taken apart by recursion.
+///
+/// This bounds chains of AND and OR, and lists of comparisons. A single chain of other operators that is much longer than
+/// a thousand is too deep for PostgreSQL's grammar, whose own stack limit the guard then reports.
 const CHAIN_MAX: usize = 10_000;
 const SET_OPERATIONS_MAX: usize = 500;
 
@@ -134,8 +137,7 @@ fn read(
     shadow: Vec<TokenWithSpan>,
     limits: &TextLimits,
 ) -> Result<Box<ast::Statement>, ReadError> {
-    let dialect = PostgreSqlDialect {};
-    let mut parser = Parser::new(&dialect).with_recursion_limit(limits.nesting_max).with_tokens_with_locations(shadow);
+    let mut parser = Parser::new(&Postgres).with_recursion_limit(limits.nesting_max).with_tokens_with_locations(shadow);
     let statement = parser.parse_statement();
     let (at, rest) = {
         let next = parser.peek_token_ref();

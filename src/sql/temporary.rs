@@ -43,6 +43,14 @@ pub enum Existence {
 pub struct CreateTemporary {
     pub name: Range<usize>,
     pub source: TableSource,
+    pub lifetime: Lifetime,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    Session,
+    /// ON COMMIT DROP. With IF NOT EXISTS it may be an older table, which stays.
+    Transaction,
 }
 
 /// What a table is made of.
@@ -181,14 +189,21 @@ impl<'t, 'a> Reader<'t, 'a> {
     }
 
     fn table(&self, mut cursor: Cursor<'t, 'a>) -> Result<TemporaryStatement, ReadError> {
-        cursor.eat_all(&["if", "not", "exists"]);
+        let is_new = !cursor.eat_all(&["if", "not", "exists"]);
         let name = cursor.qualified_name()?;
         let list = if cursor.kind() == Some(TokenKind::LeftParen) { Some(cursor.bracket()?) } else { None };
         cursor.eat_all(&["without", "oids"]);
-        if cursor.eat_all(&["on", "commit"])
-            && !(cursor.eat_all(&["preserve", "rows"]) || cursor.eat_all(&["delete", "rows"]) || cursor.eat("drop"))
-        {
-            return Err(cursor.error());
+        let mut lifetime = Lifetime::Session;
+        if cursor.eat_all(&["on", "commit"]) {
+            match () {
+                () if cursor.eat("drop") => {
+                    if is_new {
+                        lifetime = Lifetime::Transaction;
+                    }
+                }
+                () if cursor.eat_all(&["preserve", "rows"]) || cursor.eat_all(&["delete", "rows"]) => {}
+                () => return Err(cursor.error()),
+            }
         }
         let source = if cursor.eat("as") {
             if let Some(list) = list {
@@ -208,7 +223,7 @@ impl<'t, 'a> Reader<'t, 'a> {
             }
             TableSource::Columns { types: found.types, expressions: found.expressions }
         };
-        Ok(TemporaryStatement::Create(CreateTemporary { name, source }))
+        Ok(TemporaryStatement::Create(CreateTemporary { name, source, lifetime }))
     }
 
     /// What stands behind AS, without WITH [NO] DATA.

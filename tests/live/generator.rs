@@ -765,7 +765,8 @@ impl Generator {
         let mut sql = format!("SELECT {list} FROM {from}{condition}");
         if !columns.is_empty() {
             let by: Vec<_> = columns.iter().map(|column| column.text.clone()).collect();
-            let by = match self.random.below(10) {
+            let by = match self.random.below(11) {
+                10 => format!("GROUPING SETS (ROLLUP ({0}), CUBE ({0}), GROUPING SETS ((), ({0})))", by.join(", ")),
                 0 => format!("ROLLUP ({})", by.join(", ")),
                 1 => format!("GROUPING SETS (({}), ())", by.join(", ")),
                 _ => by.join(", "),
@@ -1325,7 +1326,16 @@ impl Generator {
         self.outer.extend(scope.columns.iter().cloned());
         let ty = *self.random.pick(&[Int, Int, Text]);
         let left = self.item(scope, 0, Some(ty)).0;
-        let text = match self.random.below(9) {
+        let text = match self.random.below(10) {
+            9 => {
+                let combined = self.combined_query(ty, depth - 1);
+                match self.random.below(4) {
+                    0 => format!("EXISTS ({combined})"),
+                    1 => format!("{left} NOT IN {combined}"),
+                    2 => format!("{left} = ANY ({combined})"),
+                    _ => format!("{left} = {combined}"),
+                }
+            }
             0 | 1 => {
                 let inner = self.select(depth - 1, Some(&[Int]));
                 format!("{}EXISTS ({})", self.random.pick(&["", "NOT "]), inner.sql)
@@ -1346,6 +1356,16 @@ impl Generator {
         };
         self.outer.truncate(known);
         text
+    }
+
+    /// In brackets of its own, with each arm in brackets: one row.
+    fn combined_query(&mut self, ty: Ty, depth: usize) -> String {
+        let (left, right) = (self.scalar_subquery(ty, depth), self.scalar_subquery(ty, depth));
+        match self.random.below(3) {
+            0 => format!("({left} UNION {right} ORDER BY 1 LIMIT 1)"),
+            1 => format!("({left} INTERSECT {right})"),
+            _ => format!("(({left} UNION ALL {right}) EXCEPT {left} LIMIT 1)"),
+        }
     }
 
     /// At most one row: an aggregate over everything.
@@ -1662,8 +1682,8 @@ impl Generator {
     fn insert(&mut self) -> String {
         let n = self.random.below(14);
         let returning = self.returning_for_insert();
-        match self.random.below(15) {
-            12..15 => self.insert_through_a_view(n),
+        match self.random.below(17) {
+            12..17 => self.insert_through_a_view(n),
             0 => format!("INSERT INTO tags (client_id, label, color) VALUES ('{TENANT}', 'Web {n}', 'x'){returning}"),
             1 => format!(
                 "INSERT INTO tags (label, color) VALUES ('Web {n}', 'x'), ('Web {}', NULL) ON CONFLICT (client_id, label) DO UPDATE SET color = EXCLUDED.color || coalesce(tags.color, '') WHERE {}{returning}",
@@ -1732,8 +1752,25 @@ impl Generator {
         }
     }
 
+    /// The tenant's column is one of those that a star stands for, or stands behind one.
+    fn insert_of_stars(&mut self, n: usize) -> String {
+        let returning = self.returning_for_insert();
+        match self.random.below(2) {
+            0 => format!(
+                "INSERT INTO tags SELECT p.client_id, t.*{} FROM projects p, (SELECT 'Web {n}'::text AS l, p.status::text AS s FROM projects p WHERE p.id = {n}) t WHERE p.id = {n} ON CONFLICT DO NOTHING{returning}",
+                self.random.pick(&["", ", '{1,2}'::int[]"]),
+            ),
+            _ => format!(
+                "INSERT INTO tags SELECT *{} FROM (SELECT t.client_id, 'New ' || t.label FROM {} t WHERE t.color > '{n}') AS s (tenant, l) ON CONFLICT DO NOTHING{returning}",
+                self.random.pick(&["", ", 'x'", ", l, ARRAY[length(l)]"]),
+                self.random.pick(&["tags", "tags *", "only tags"]),
+            ),
+        }
+    }
+
     fn insert_through_a_view(&mut self, n: usize) -> String {
-        match self.random.below(3) {
+        match self.random.below(5) {
+            3 | 4 => self.insert_of_stars(n),
             0 => format!(
                 "INSERT INTO red_tags (label, color) VALUES ('Web {n}', '{}'), ('New {n}', 'red'){}",
                 self.random.pick(&["red", "red", "blue"]),

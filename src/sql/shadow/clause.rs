@@ -2,6 +2,7 @@
 
 use crate::sql::clauses::MergeClauses;
 use crate::sql::prepared::CURRENT_OF;
+use crate::sql::shadow::Place;
 use crate::sql::shadow::Shadow;
 use crate::sql::shadow::Step;
 use crate::sql::token::TokenKind;
@@ -84,6 +85,7 @@ impl Shadow<'_, '_> {
                 Ok(Some(i + 1))
             }
             "any" | "some" | "all" => Ok(self.quantified(i)),
+            "grouping" if self.is(i + 1, "sets") && self.is_in_grouping_sets() => Ok(self.nested_sets(i)),
             "search" | "cycle" if self.is_behind_cte(i) => self.search_or_cycle(i),
             "similar" | "escape" => Ok(self.similar_part(i)),
             "returning" => Ok(self.returning_with(i)),
@@ -127,6 +129,19 @@ impl Shadow<'_, '_> {
         Some(close + 1)
     }
 
+    /// What is open last are the brackets of GROUPING SETS.
+    pub(crate) fn is_in_grouping_sets(&self) -> bool {
+        let sets = self.brackets.last().and_then(|open| self.before(*open)).filter(|sets| self.is(*sets, "sets"));
+        sets.is_some_and(|sets| self.is_before(sets, &["grouping"]))
+    }
+
+    /// Sets of sets are all of their sets.
+    fn nested_sets(&mut self, i: usize) -> Option<usize> {
+        let close = self.tokens.matching(i + 2)?;
+        self.hidden.push(close);
+        Some(i + 3)
+    }
+
     /// `TABLE t` as `SELECT * FROM t`.
     fn table(&mut self, i: usize) -> Step {
         let name = if self.is(i + 1, "only") { i + 2 } else { i + 1 };
@@ -149,6 +164,11 @@ impl Shadow<'_, '_> {
             () if self.is_one_of(i + 1, &["update", "share"]) => i + 1,
             () => return Ok(None),
         };
+        // Without FROM the parser takes FOR for a label.
+        let is_locking_nothing = self.is_at(Place::List);
+        if is_locking_nothing {
+            return Ok(Some(self.locked(strength)));
+        }
         self.push(i, Token::make_keyword("FOR"));
         self.push(strength, Token::make_keyword(if self.is(strength, "update") { "UPDATE" } else { "SHARE" }));
         if !self.is(strength + 1, "of") {
@@ -167,6 +187,22 @@ impl Shadow<'_, '_> {
             end = next;
         }
         Ok(Some(end))
+    }
+
+    /// Where the names end that a locking clause may have.
+    fn locked(&self, strength: usize) -> usize {
+        let mut end = strength + 1;
+        let mut separator = self.is(end, "of");
+        while separator {
+            let Some(next) = self.name_end(end + 1) else { break };
+            end = next;
+            separator = self.kind(end) == Some(TokenKind::Comma);
+        }
+        match () {
+            () if self.is(end, "nowait") => end + 1,
+            () if self.is(end, "skip") && self.is(end + 1, "locked") => end + 2,
+            () => end,
+        }
     }
 
     /// `ROWS FROM (f(), g())` as a join of the functions, `ROWS FROM (f())` as the function.

@@ -10,6 +10,11 @@ impl Shadow<'_, '_> {
     /// A subquery behind ANY or ALL that is a call to the parser needs its own brackets.
     pub(crate) fn quantified(&mut self, i: usize) -> Option<usize> {
         let open = i + 1;
+        if self.is_combined_query(open) && !self.is_set_all(i) {
+            self.opens.push(open);
+            self.closes.push(self.tokens.matching(open)?);
+            return None;
+        }
         let is_query = self.kind(open) == Some(TokenKind::LeftParen)
             && self.is_one_of(open + 1, &["select", "values", "with", "table"]);
         if !is_query || self.is_plain_comparison(i) || self.is_set_all(i) {
@@ -18,6 +23,14 @@ impl Shadow<'_, '_> {
         self.opens.push(open);
         self.closes.push(self.tokens.matching(open)?);
         None
+    }
+
+    /// `((SELECT …) UNION …)`
+    fn is_combined_query(&self, open: usize) -> bool {
+        const COMBINE: &[&str] = &["union", "intersect", "except", "order", "limit", "offset", "fetch", "for"];
+        let is_open = |at: usize| self.kind(at) == Some(TokenKind::LeftParen);
+        let close = self.tokens.matching(open + 1).filter(|_| is_open(open) && is_open(open + 1));
+        close.is_some_and(|close| self.is_one_of(close + 1, COMBINE))
     }
 
     /// `(…).*` keeps its columns, and names no relation.

@@ -26,10 +26,23 @@ pub(crate) struct Shadow<'t, 'a> {
     /// Brackets that only the parser sees, before these tokens.
     opens: Vec<usize>,
     closes: Vec<usize>,
-    /// Whether assignments are being read, for each open bracket and outside of all.
-    in_set: Vec<bool>,
+    /// Brackets that the parser does not see.
+    hidden: Vec<usize>,
+    /// What is being read, for each open bracket and outside of all.
+    places: Vec<Place>,
     /// The brackets that are open.
     brackets: Vec<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A SELECT's list, with no FROM behind it yet.
+    List,
+    From,
+    /// The assignments of SET.
+    Set,
+    GroupBy,
+    Other,
 }
 
 type Step = Result<Option<usize>, ReadError>;
@@ -69,7 +82,7 @@ fn span(i: usize) -> Span {
 
 impl<'t, 'a> Shadow<'t, 'a> {
     fn new(tokens: &'t Tokens<'a>, range: Range<usize>) -> Self {
-        let (out, opens, closes) = (Vec::new(), Vec::new(), Vec::new());
+        let (out, opens, closes, hidden) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self {
             tokens,
             start: range.start,
@@ -77,7 +90,8 @@ impl<'t, 'a> Shadow<'t, 'a> {
             out,
             opens,
             closes,
-            in_set: vec![false],
+            hidden,
+            places: vec![Place::Other],
             brackets: Vec::new(),
         }
     }
@@ -148,6 +162,10 @@ impl Shadow<'_, '_> {
         while self.opens.last() == Some(&i) {
             self.opens.pop();
             self.push(i, Token::LParen);
+        }
+        if self.hidden.last() == Some(&i) {
+            self.hidden.pop();
+            return Ok(i + 1);
         }
         self.enter(i);
         let next = match self.kind(i) {
@@ -247,6 +265,7 @@ impl Shadow<'_, '_> {
             "grouping" => self.is(i + 1, "sets"),
             "rollup" | "cube" => {
                 opens
+                    && (self.is_at(Place::GroupBy) || self.is_in_grouping_sets())
                     && (self.is_before(i, &["by", "distinct", "all"])
                         || matches!(self.kind_before(i), Some(TokenKind::Comma | TokenKind::LeftParen)))
             }
@@ -300,21 +319,47 @@ impl Shadow<'_, '_> {
         self.is_before(i, &["union", "intersect", "except", "select", "by"])
     }
 
-    /// Keeps track of whether the tokens here are assignments of SET.
+    pub(crate) fn is_at(&self, place: Place) -> bool {
+        self.places.last() == Some(&place)
+    }
+
+    /// Keeps track of the clause that the tokens here are in.
     fn enter(&mut self, i: usize) {
-        const OTHER_CLAUSES: &[&str] = &["where", "from", "returning", "select", "values", "order", "group", "when"];
+        const OTHER_CLAUSES: &[&str] = &[
+            "where",
+            "returning",
+            "values",
+            "order",
+            "when",
+            "having",
+            "window",
+            "limit",
+            "offset",
+            "fetch",
+            "union",
+            "intersect",
+            "except",
+        ];
         match self.kind(i) {
             Some(TokenKind::LeftParen) => {
-                self.in_set.push(false);
+                self.places.push(Place::Other);
                 self.brackets.push(i);
             }
             Some(TokenKind::RightParen) => {
-                self.in_set.pop();
+                self.places.pop();
                 self.brackets.pop();
             }
-            Some(TokenKind::Word) if self.is(i, "set") || self.is_one_of(i, OTHER_CLAUSES) => {
-                self.in_set.pop();
-                self.in_set.push(self.is(i, "set"));
+            Some(TokenKind::Word) if self.kind_before(i) != Some(TokenKind::Dot) => {
+                let place = match () {
+                    () if self.is(i, "set") => Place::Set,
+                    () if self.is(i, "select") => Place::List,
+                    () if self.is(i, "from") && !self.is_before(i, &["distinct"]) => Place::From,
+                    () if self.is(i, "group") => Place::GroupBy,
+                    () if self.is_one_of(i, OTHER_CLAUSES) => Place::Other,
+                    () => return,
+                };
+                self.places.pop();
+                self.places.push(place);
             }
             _ => {}
         }

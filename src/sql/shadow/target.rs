@@ -2,6 +2,7 @@
 
 use crate::sql::clauses::ConflictTokens;
 use crate::sql::keyword::KeywordCategory;
+use crate::sql::shadow::Place;
 use crate::sql::shadow::Shadow;
 use crate::sql::shadow::Step;
 use crate::sql::token::TokenKind;
@@ -27,7 +28,7 @@ impl Shadow<'_, '_> {
         let begins = self.before(column)?;
         let close = self.tokens.matching(i)?;
         let ends = |expected: &[TokenKind]| self.kind(close + 1).is_some_and(|kind| expected.contains(&kind));
-        let is_set = self.in_set.last() == Some(&true)
+        let is_set = self.is_at(Place::Set)
             && (self.is(begins, "set") || self.kind(begins) == Some(TokenKind::Comma))
             && (ends(&[TokenKind::LeftBracket]) || self.tokens.is_operator(close + 1, "="));
         let is_inserted = matches!(self.kind(begins), Some(TokenKind::LeftParen | TokenKind::Comma))
@@ -72,7 +73,11 @@ impl Shadow<'_, '_> {
     /// The target of ON CONFLICT is left out; the guard reads it on the tokens.
     pub(crate) fn conflict_target(&mut self, i: usize) -> Step {
         let Some(ConflictTokens { elements, condition }) = ConflictTokens::read(self.tokens, i) else {
-            return Ok(None);
+            return match self.kind(i + 1) {
+                // A function of that name in the condition of a join, which the parser would take for the clause.
+                Some(TokenKind::LeftParen) => Err(self.refused(i, "a call of \"conflict\" behind ON is not supported")),
+                _ => Ok(None),
+            };
         };
         let end = condition.map_or(elements.end + 1, |condition| condition.end);
         if let Some(query) =
@@ -106,7 +111,9 @@ impl Shadow<'_, '_> {
         if self.is_before(at, &["from"]) {
             return !in_function && !is_distinct;
         }
-        self.is_before(at, &["join", "into"])
+        let is_listed = self.is_at(Place::From) && self.kind_before(at) == Some(TokenKind::Comma) && !in_function;
+        is_listed
+            || self.is_before(at, &["join", "into"])
             || (self.is_before(at, &["update"]) && self.is_one_of(i + 1, &["set", "as"]))
     }
 

@@ -8,11 +8,13 @@ use crate::session::{Pair, Script};
 const ASK: &str = "SELECT 1";
 const CREATE: &str = "SELECT 21";
 const CREATE_OTHER: &str = "SELECT 22";
+const CREATE_FOR_NOW: &str = "SELECT 24";
 const DROP: &str = "SELECT 23";
 
 fn pair() -> Pair {
     let creates = |sql: &str, name: &str| (sql.to_owned(), TemporaryEffect::Creates(name.to_owned()));
     let mut temporary = vec![creates(CREATE, "t"), creates(CREATE_OTHER, "u")];
+    temporary.push((CREATE_FOR_NOW.to_owned(), TemporaryEffect::CreatesUntilCommit("v".to_owned())));
     temporary.push((DROP.to_owned(), TemporaryEffect::Drops(vec!["t".to_owned()])));
     temporary.extend((0..9).map(|number| creates(&format!("SELECT 3{number}"), &format!("many{number}"))));
     Pair::new(Script { temporary, ..Script::default() })
@@ -45,6 +47,17 @@ fn a_table_whose_create_failed_may_be_known_all_the_same() {
     pair.client(&query(CREATE));
     pair.upstream(&[error("42P07", "relation exists"), ready(b'I')].concat());
     assert_eq!(known(&mut pair), "t");
+}
+
+#[test]
+fn a_table_that_ends_with_its_transaction_is_forgotten_then() {
+    let mut pair = pair();
+    run(&mut pair, CREATE_FOR_NOW, "CREATE TABLE", b'T');
+    assert_eq!(run(&mut pair, ASK, "SELECT 1", b'T'), "v");
+    assert_eq!(run(&mut pair, "SELECT 2", "COMMIT", b'I'), "v");
+    assert_eq!(known(&mut pair), "");
+    run(&mut pair, CREATE_FOR_NOW, "CREATE TABLE", b'I');
+    assert_eq!(known(&mut pair), "");
 }
 
 #[test]

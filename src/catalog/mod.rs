@@ -214,6 +214,11 @@ pub struct Operator {
     pub schema: String,
     /// Its symbol: `=`, `~~`, `<->`.
     pub name: String,
+    /// The types of its operands; none on the left of a prefix operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<QualifiedName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub right: Option<QualifiedName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extension: Option<String>,
 }

@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::catalog::{Catalog, QualifiedName};
+use crate::catalog::{Catalog, Function, QualifiedName};
+use crate::guard::expression::function_refused;
+use crate::guard::extensions::parameters;
 use crate::guard::function::listed;
 use crate::guard::rejection::{Code, Rejection};
-use crate::guard::ruleset::Diagnostic;
-use crate::policy::Policy;
+use crate::guard::ruleset::{Diagnostic, Ruleset};
+use crate::policy::{FunctionIdentity, Policy};
 
 /// Which calls of a name can only mean overloads that the policy lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,10 +25,13 @@ pub(in crate::guard) enum Calls {
 /// A better match beats the built-in, whichever schema comes first: a call that is pinned to `pg_catalog` would then give
 /// another answer than alone.
 #[derive(Debug)]
-pub(in crate::guard) struct Overloads(HashMap<String, usize>);
+pub(in crate::guard) struct Overloads {
+    most: HashMap<String, usize>,
+    clear: HashSet<String>,
+}
 
 impl Overloads {
-    pub(in crate::guard) fn of(policy: &Policy, catalog: &Catalog) -> Self {
+    pub(in crate::guard) fn of(policy: &Policy, catalog: &Catalog, extensions: &[&Function]) -> Self {
         // The functions of an extension are for its own types: where no column has one, they are not meant.
         let columns: HashSet<(&str, &str)> = catalog
             .relations
@@ -35,11 +40,19 @@ impl Overloads {
             .map(|column| (column.type_schema.as_str(), column.type_name.trim_start_matches('_')))
             .collect();
         let used = catalog.types.iter().filter(|entry| columns.contains(&(entry.schema.as_str(), entry.name.as_str())));
-        let extensions: HashSet<&str> = used.filter_map(|entry| entry.extension.as_deref()).collect();
+        let used: HashSet<&str> = used.filter_map(|entry| entry.extension.as_deref()).collect();
         let mut overloads = HashMap::new();
+        let mut clear = HashSet::new();
+        let is_allowed = |function: &Function| {
+            extensions.contains(&function) || policy.functions.keys().any(|identity| is(function, identity))
+        };
         for function in &catalog.functions {
-            let meant = function.extension.as_deref().is_none_or(|extension| extensions.contains(extension));
-            if meant && policy.tenancy.search_path.contains(&function.schema) && listed(&function.name).is_some() {
+            let on_path = policy.tenancy.search_path.contains(&function.schema);
+            if on_path && listed(&function.name).is_some() && extensions.contains(&function) {
+                clear.insert(function.name.clone());
+            }
+            let meant = function.extension.as_deref().is_none_or(|extension| used.contains(extension));
+            if meant && on_path && listed(&function.name).is_some() {
                 let most = match function.arguments.contains("VARIADIC") {
                     true => usize::MAX,
                     false => parameters(&function.arguments),
@@ -48,22 +61,39 @@ impl Overloads {
                 *known = most.max(*known);
             }
         }
-        Self(overloads)
+        let others = catalog.functions.iter().filter(|function| !is_allowed(function));
+        for function in others.filter(|function| policy.tenancy.search_path.contains(&function.schema)) {
+            clear.remove(&function.name);
+        }
+        Self { most: overloads, clear }
+    }
+
+    /// Every function that a bare call of the name could mean is allowed, PostgreSQL's and extensions': the server may
+    /// choose, by the arguments' types.
+    pub(in crate::guard) fn is_clear(&self, name: &str) -> bool {
+        self.clear.contains(name)
     }
 
     /// Defaults let a function be called with fewer arguments than it has.
     pub(in crate::guard) fn take(&self, name: &str, arguments: usize) -> bool {
-        self.0.get(name).is_some_and(|most| arguments <= *most)
+        self.most.get(name).is_some_and(|most| arguments <= *most)
     }
+}
+
+fn is(function: &Function, identity: &FunctionIdentity) -> bool {
+    function.schema == identity.function.schema
+        && function.name == identity.function.name
+        && function.arguments == identity.arguments
 }
 
 /// Which calls each listed function may be meant by.
 pub(in crate::guard) fn compile_functions(
     policy: &Policy,
     catalog: &Catalog,
+    extensions: &[&Function],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> HashMap<QualifiedName, Calls> {
-    let mut listed = HashMap::new();
+    let mut listed = of_extensions(policy, catalog, extensions);
     for identity in policy.functions.keys() {
         let name = &identity.function;
         let path = format!("function.\"{name}({})\"", identity.arguments);
@@ -84,10 +114,9 @@ pub(in crate::guard) fn compile_functions(
         }
         // Which overload a call means depends on types that only the server knows, but none takes more arguments
         // than it has parameters.
-        let is_listed = |arguments: &str| {
-            policy.functions.keys().any(|other| other.function == *name && other.arguments == arguments)
-        };
-        let unlisted: Vec<_> = overloads().filter(|entry| !is_listed(&entry.arguments)).collect();
+        let is_listed =
+            |entry: &Function| extensions.contains(&entry) || policy.functions.keys().any(|other| is(entry, other));
+        let unlisted: Vec<_> = overloads().filter(|entry| !is_listed(entry)).collect();
         let own = parameters(&identity.arguments);
         match unlisted.iter().find(|entry| parameters(&entry.arguments) >= own || entry.arguments.contains("VARIADIC"))
         {
@@ -109,8 +138,48 @@ pub(in crate::guard) fn compile_functions(
     listed
 }
 
-fn parameters(arguments: &str) -> usize {
-    if arguments.is_empty() { 0 } else { arguments.split(", ").count() }
+/// Those of extensions. None of their overloads that is not listed has defaults: it takes its own number of arguments. But
+/// a function of somebody else's beside them could be meant by any call.
+fn of_extensions(policy: &Policy, catalog: &Catalog, extensions: &[&Function]) -> HashMap<QualifiedName, Calls> {
+    let mut listed = HashMap::new();
+    for function in extensions {
+        let beside = catalog.functions.iter().filter(|other| {
+            other.schema == function.schema
+                && other.name == function.name
+                && !extensions.contains(other)
+                && !policy.functions.keys().any(|identity| is(other, identity))
+        });
+        let beside: Vec<&Function> = beside.collect();
+        let own = parameters(&function.arguments);
+        let is_clear = beside.iter().all(|other| {
+            other.extension == function.extension
+                && parameters(&other.arguments) != own
+                && !other.arguments.contains("VARIADIC")
+        });
+        let name = QualifiedName::new(&function.schema, &function.name);
+        if beside.is_empty() {
+            listed.insert(name, Calls::Any);
+        } else if is_clear {
+            let calls = listed.entry(name).or_insert_with(|| Calls::WithArguments(BTreeSet::new()));
+            if let Calls::WithArguments(counts) = calls {
+                counts.insert(own);
+            }
+        }
+    }
+    listed
+}
+
+/// The policy can list the database's own functions, not PostgreSQL's.
+pub(in crate::guard) fn unavailable(ruleset: &Ruleset, name: &str) -> Rejection {
+    let refused = function_refused(name);
+    if let Some(extension) = ruleset.extension_of_function(name) {
+        return refused
+            .hint(format!("Have extension \"{extension}\" listed in the policy, in [functions] extensions."));
+    }
+    if ruleset.has_function_named(name) {
+        return refused;
+    }
+    refused.hint("There is no such function, or it is one of PostgreSQL's that can reach beyond the session's rows.")
 }
 
 pub(in crate::guard) fn overloaded(name: &str) -> Rejection {

@@ -2,6 +2,8 @@
 
 use crate::catalog::QualifiedName;
 use crate::guard::entries::{ENTRIES, Entry, Form, Takes};
+use crate::guard::extension_entries::{OF_EXTENSIONS, ON_EXTENSIONS};
+use crate::guard::extensions::OwnType;
 use crate::guard::fit::element;
 use crate::guard::kind::{Kind, Span};
 
@@ -30,7 +32,9 @@ const FOLDED: &str = "text COLLATE public.folded";
 
 /// All that is claimed: each entry on each combination of types, and each comparison.
 pub fn claims() -> Vec<Claim> {
-    let mut claims: Vec<Claim> = ENTRIES.iter().flat_map(of_entry).collect();
+    let of_extensions = OF_EXTENSIONS.iter().map(|(_, entry)| entry);
+    let entries = ENTRIES.iter().chain(ON_EXTENSIONS).chain(of_extensions);
+    let mut claims: Vec<Claim> = entries.flat_map(of_entry).collect();
     claims.extend(comparisons());
     claims.extend(patterns());
     claims
@@ -120,6 +124,7 @@ fn samples(takes: Takes, first: Option<&Kind>, first_type: Option<&Sample>) -> V
         Takes::Tsvector => of(Kind::Tsvector),
         Takes::Tsquery => of(Kind::Tsquery),
         Takes::Enum => of(enumeration()),
+        Takes::Own(own) => of(Kind::Own(own)),
         Takes::Array => all(scalars().into_iter().map(|kind| Kind::Array(Box::new(kind))).collect()),
         Takes::TextArray => of(Kind::Array(Box::new(Kind::Text))),
         Takes::Range => all(SPANS.iter().map(|span| Kind::Range(*span)).collect()),
@@ -210,6 +215,9 @@ fn scalars() -> Vec<Kind> {
         Kind::Tsvector,
         Kind::Tsquery,
         enumeration(),
+        Kind::Own(OwnType::Citext),
+        Kind::Own(OwnType::Hstore),
+        Kind::Own(OwnType::Ltree),
     ];
     kinds.extend(SPANS.iter().flat_map(|span| [Kind::Range(*span), Kind::Multirange(*span)]));
     kinds
@@ -238,6 +246,7 @@ fn columns(kind: &Kind) -> Vec<String> {
         Kind::Tsvector => &["tsvector"],
         Kind::Tsquery => &["tsquery"],
         Kind::Enum(_) => &[ENUM],
+        Kind::Own(own) => return vec![own.name().to_owned()],
         Kind::Array(element) => return columns(element).iter().filter_map(|name| array_of(name)).collect(),
         Kind::Range(span) => of_span(*span, "range"),
         Kind::Multirange(span) => of_span(*span, "multirange"),

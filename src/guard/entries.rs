@@ -11,6 +11,8 @@
 //! pattern from a row (each `%` can nest), containment of one row's jsonb in another's (likewise), `array_position` (several dimensions), `md5` (fails
 //! under FIPS), `~` (too complex, on some strings), `-` of dates (infinite ones).
 
+use crate::guard::extensions::OwnType;
+
 /// How a call is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::guard) enum Form {
@@ -50,6 +52,7 @@ pub(in crate::guard) enum Takes {
     Tsvector,
     Tsquery,
     Enum,
+    Own(OwnType),
     /// Of elements that are known.
     Array,
     TextArray,
@@ -103,7 +106,13 @@ pub(in crate::guard) struct Entry {
     pub(in crate::guard) reason: &'static str,
 }
 
-const fn entry(form: Form, names: &'static str, takes: &'static [Takes], gives: Gives, reason: &'static str) -> Entry {
+pub(in crate::guard) const fn entry(
+    form: Form,
+    names: &'static str,
+    takes: &'static [Takes],
+    gives: Gives,
+    reason: &'static str,
+) -> Entry {
     Entry { form, names, takes, gives, reason }
 }
 

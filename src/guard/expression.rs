@@ -6,13 +6,13 @@ use sqlparser::ast::{
 };
 
 use crate::catalog::QualifiedName;
-use crate::guard::calls::overloaded;
+use crate::guard::calls::{overloaded, unavailable};
 use crate::guard::from::{argument_expression, not_allowed};
 use crate::guard::function::{is_form, is_grammar_form, listed};
 use crate::guard::reg::{made_by, makes_alike};
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::system::naming_type;
-use crate::guard::walk::{Outcome, Walk, quote_name};
+use crate::guard::walk::{Origin, Outcome, Walk, quote_name};
 use crate::sql::ident_value;
 
 impl Walk<'_> {
@@ -250,6 +250,8 @@ impl Walk<'_> {
         match parts.as_slice() {
             [bare] if is_grammar_form(bare) && is_form(self.tokens, tokens.start) => Ok(bare.clone()),
             [bare] if system.keeps_its_name(bare) == Some(false) => Ok(bare.clone()),
+            // In a definition a bare name is one of `pg_catalog`.
+            [bare] if self.ruleset.is_clear_call(bare) && self.origin == Origin::Client => Ok(bare.clone()),
             [bare] if self.ruleset.is_overloaded(bare, arguments) => Err(overloaded(bare).at(position)),
             [bare] if is_own(bare) => {
                 self.before(tokens.start, "pg_catalog.");
@@ -259,7 +261,7 @@ impl Walk<'_> {
                 let listed = self
                     .ruleset
                     .function_on_path(bare, arguments)
-                    .ok_or_else(|| self.function_unavailable(bare).at(position))?;
+                    .ok_or_else(|| unavailable(self.ruleset, bare).at(position))?;
                 self.replace(tokens, quote_name(&listed));
                 Ok(bare.clone())
             }
@@ -271,19 +273,9 @@ impl Walk<'_> {
                 }
                 Err(function_refused(&name.to_string()).at(position))
             }
-            [_, bare] => Err(self.function_unavailable(bare).at(position)),
+            [_, bare] => Err(unavailable(self.ruleset, bare).at(position)),
             _ => Err(function_refused(&parts.join(".")).at(position)),
         }
-    }
-
-    /// The policy can list the database's own functions, not PostgreSQL's.
-    fn function_unavailable(&self, name: &str) -> Rejection {
-        let refused = function_refused(name);
-        if self.ruleset.has_function_named(name) {
-            return refused;
-        }
-        refused
-            .hint("There is no such function, or it is one of PostgreSQL's that can reach beyond the session's rows.")
     }
 }
 

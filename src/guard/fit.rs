@@ -3,7 +3,9 @@
 use sqlparser::ast::{Expr, Value};
 
 use crate::guard::entries::{ENTRIES, Entry, Form, Gives, Takes};
+use crate::guard::extension_entries::{OF_EXTENSIONS, ON_EXTENSIONS};
 use crate::guard::kind::Kind;
+use crate::guard::operators::Owner;
 use crate::guard::walk::Walk;
 
 /// An argument, and what is known of its type.
@@ -16,8 +18,20 @@ pub(in crate::guard) struct Operand<'e> {
 /// What a call gives, if it is total on these arguments.
 impl Walk<'_> {
     pub(in crate::guard) fn total_result(&self, form: Form, name: &str, operands: &[Operand<'_>]) -> Option<Kind> {
-        let mut entries = ENTRIES.iter().filter(|entry| entry.form == form && entry.is_for(name));
-        let entry = entries.find(|entry| entry.fits(self, operands))?;
+        let kinds: Vec<Kind> = operands.iter().map(|operand| operand.kind.clone()).collect();
+        let owner = match form {
+            Form::Operator | Form::Prefix => self.ruleset.operators.owner(name, &kinds),
+            Form::Function | Form::Cast | Form::Extract | Form::Subscript => Owner::PostgreSql,
+        };
+        let is_it = |entry: &&Entry| entry.form == form && entry.is_for(name) && entry.fits(self, operands);
+        let entry = match owner {
+            Owner::PostgreSql => ENTRIES.iter().chain(ON_EXTENSIONS).find(is_it),
+            Owner::Extension(extension) => {
+                let own = OF_EXTENSIONS.iter().filter(|(of, _)| *of == extension).map(|(_, entry)| entry);
+                own.into_iter().find(is_it)
+            }
+            Owner::Unclear => None,
+        }?;
         Some(entry.result(operands.first().map(|operand| &operand.kind)))
     }
 
@@ -93,6 +107,7 @@ impl Takes {
             Self::Tsvector => is(Kind::Tsvector),
             Self::Tsquery => is(Kind::Tsquery),
             Self::Enum => matches!(kind, Kind::Enum(_)),
+            Self::Own(own) => *kind == Kind::Own(own),
             Self::Array => matches!(kind, Kind::Array(element) if **element != Kind::Unknown),
             Self::TextArray => is(Kind::Array(Box::new(Kind::Text))),
             Self::Range => matches!(kind, Kind::Range(_)),

@@ -6,12 +6,14 @@ use sqlparser::ast::{
     Value,
 };
 
+use crate::catalog::QualifiedName;
 use crate::guard::entries::Form;
+use crate::guard::extensions::OwnType;
 use crate::guard::fit::{Operand, is_pattern};
 use crate::guard::function::{Listed, listed};
 use crate::guard::kind::Kind;
 use crate::guard::total::{Measure, WIDTH_MAX};
-use crate::guard::walk::Walk;
+use crate::guard::walk::{Origin, Walk};
 use crate::sql::ident_value;
 
 impl Walk<'_> {
@@ -115,7 +117,8 @@ impl Walk<'_> {
             Some(_) => false,
         };
         let [text, _] = &measures;
-        Measure::new(Kind::Boolean, text.total && text.kind == Kind::Text && harmless)
+        let is_text = matches!(text.kind, Kind::Text | Kind::Own(OwnType::Citext));
+        Measure::new(Kind::Boolean, text.total && is_text && harmless)
     }
 
     /// `to_tsquery('english', 'a & b')`: by name of its configuration it is computed while the statement is planned, so
@@ -145,8 +148,21 @@ impl Walk<'_> {
         }
     }
 
+    fn kind_of_type(&self, data_type: &DataType) -> Kind {
+        let DataType::Custom(name, _) = data_type else { return Kind::of_data_type(data_type) };
+        let parts = self.name_parts(name).unwrap_or_default();
+        let name = match (parts.as_slice(), self.origin) {
+            ([name], Origin::Client) => self.ruleset.type_on_path(name).map(|(name, _)| name),
+            ([schema, name], _) => Some(QualifiedName::new(schema, name)),
+            _ => None,
+        };
+        // Of an enum or a domain, what is cast is looked up or checked anew.
+        let own = name.and_then(|name| self.ruleset.own_types.of_extension(&name));
+        own.map_or_else(|| Kind::of_data_type(data_type), Kind::Own)
+    }
+
     fn measure_cast(&self, inner: &Expr, data_type: &DataType) -> Measure {
-        let target = Kind::of_data_type(data_type);
+        let target = self.kind_of_type(data_type);
         let measure = self.measure(inner);
         match inner {
             Expr::Value(value) => {

@@ -3,6 +3,7 @@
 use sqlparser::ast::{ArrayElemTypeDef, DataType, TimezoneInfo};
 
 use crate::catalog::{Column, QualifiedName, TypeKind};
+use crate::guard::extensions::OwnType;
 use crate::guard::ruleset::Ruleset;
 use crate::sql::ident_value;
 
@@ -34,6 +35,8 @@ pub(in crate::guard) enum Kind {
     Tsvector,
     Tsquery,
     Enum(QualifiedName),
+    /// A type of an extension.
+    Own(OwnType),
     Array(Box<Kind>),
     Range(Span),
     Multirange(Span),
@@ -113,10 +116,10 @@ impl Kind {
         if column.nondeterministic_collation { kind.folded() } else { kind }
     }
 
-    fn of_own_type(name: &QualifiedName, ruleset: &Ruleset) -> Self {
+    pub(in crate::guard) fn of_own_type(name: &QualifiedName, ruleset: &Ruleset) -> Self {
         match ruleset.type_kind(name) {
             Some(TypeKind::Enum) => Self::Enum(name.clone()),
-            Some(_) => Self::Unknown,
+            Some(_) => ruleset.own_types.of_extension(name).map_or(Self::Unknown, Self::Own),
             None => match ruleset.own_types.enum_of_array(name) {
                 Some(element) => Self::Array(Box::new(Self::Enum(element.clone()))),
                 None => Self::Unknown,
@@ -263,6 +266,8 @@ impl Kind {
             (K::Array(left), K::Array(right)) => left == right && left.equality_is_total(right),
             (K::Integer, K::Numeric | K::Float) | (K::Numeric | K::Float, K::Integer) => true,
             (K::Text, K::FoldedText) | (K::FoldedText, K::Text) => true,
+            // As texts.
+            (K::Text, K::Own(OwnType::Citext)) | (K::Own(OwnType::Citext), K::Text) => true,
             // These compare without converting one into the other, since PostgreSQL 13.
             (K::Date | K::Timestamp | K::TimestampTz, K::Date | K::Timestamp | K::TimestampTz) => true,
             _ => self == other,
@@ -271,7 +276,8 @@ impl Kind {
 
     /// `<`, `<=`, `>`, `>=` likewise. An enum's labels have an order of their own.
     pub(in crate::guard) fn order_is_total(&self, other: &Self) -> bool {
-        self.equality_is_total(other)
+        let is_ordered = |kind: &Self| !matches!(kind, Self::Own(own) if !own.is_ordered());
+        self.equality_is_total(other) && is_ordered(self) && is_ordered(other)
     }
 
     /// What stands in a range between its bounds.

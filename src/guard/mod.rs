@@ -20,6 +20,8 @@ mod entries;
 mod expand;
 mod explain;
 mod expression;
+mod extension_entries;
+mod extensions;
 mod family;
 mod field;
 mod fit;
@@ -40,6 +42,7 @@ mod merge;
 mod naming;
 #[cfg(feature = "second-opinion")]
 mod opinion;
+mod operators;
 mod own_types;
 mod prepared;
 mod private;

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::catalog::{Catalog, Column, QualifiedName, Relation, TypeKind};
+use crate::guard::extensions::OwnType;
 use crate::guard::kind::REGS;
 
 #[derive(Debug)]
@@ -11,6 +12,7 @@ pub(in crate::guard) struct OwnTypes {
     domains: HashMap<QualifiedName, QualifiedName>,
     /// Array types of enums, and those.
     enum_arrays: HashMap<QualifiedName, QualifiedName>,
+    of_extensions: HashMap<QualifiedName, OwnType>,
     one_collation: bool,
     /// Types, rows of tables included, whose input looks names up, or that of a part of theirs.
     looking_up: HashSet<QualifiedName>,
@@ -22,11 +24,16 @@ impl OwnTypes {
             let base = entry.base.clone()?;
             Some((QualifiedName::new(&entry.schema, &entry.name), base))
         });
+        let of_extensions = catalog.types.iter().filter_map(|entry| {
+            let name = QualifiedName::new(&entry.schema, &entry.name);
+            OwnType::of(catalog, &name).map(|own| (name, own))
+        });
         let columns = catalog.relations.iter().flat_map(|relation| &relation.columns);
         let collations: HashSet<&QualifiedName> = columns.filter_map(|column| column.collation.as_ref()).collect();
         Self {
             domains: domains.collect(),
             enum_arrays: enum_arrays(catalog),
+            of_extensions: of_extensions.collect(),
             one_collation: collations.len() <= 1,
             looking_up: looking_up(catalog),
         }
@@ -44,6 +51,10 @@ impl OwnTypes {
 
     pub(in crate::guard) fn domain_base(&self, name: &QualifiedName) -> Option<&QualifiedName> {
         self.domains.get(name)
+    }
+
+    pub(in crate::guard) fn of_extension(&self, name: &QualifiedName) -> Option<OwnType> {
+        self.of_extensions.get(name).copied()
     }
 
     pub(in crate::guard) fn enum_of_array(&self, name: &QualifiedName) -> Option<&QualifiedName> {

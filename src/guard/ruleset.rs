@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::catalog::{CATALOG_FORMAT, Catalog, Key, QualifiedName, Reference, Relation, RelationKind, TypeKind};
 use crate::guard::calls::{Calls, Overloads, compile_functions};
+use crate::guard::extensions::{listed_functions, offered_functions};
 use crate::guard::family::{compile_families, is_table};
 use crate::guard::grade::{Standing, Target, oracle_keys};
+use crate::guard::operators::Operators;
 use crate::guard::own_types::OwnTypes;
 use crate::guard::system::System;
 use crate::guard::tenant_column::TenantType;
@@ -26,9 +28,10 @@ pub struct Ruleset {
     /// Names of all functions outside `pg_catalog`: an unqualified call of one is ambiguous.
     function_names: HashSet<String>,
     overloads: Overloads,
+    /// Functions of extensions that the policy could list, and does not.
+    offered: HashMap<String, String>,
     column_names: HashSet<String>,
-    /// Operator symbols that somebody has defined anew and that no extension owns.
-    redefined_operators: HashSet<String>,
+    pub(in crate::guard) operators: Operators,
     pub(in crate::guard) types: HashMap<QualifiedName, TypeKind>,
     /// Views that cannot be expanded, and why.
     refused_views: BTreeMap<QualifiedName, String>,
@@ -101,12 +104,12 @@ impl Ruleset {
         }
         compile_families(policy, catalog, &mut relations, &mut diagnostics);
         refuse_key_oracles(policy, &mut relations);
-        let functions = compile_functions(policy, catalog, &mut diagnostics);
+        let extensions = listed_functions(policy, catalog, &mut diagnostics);
+        let functions = compile_functions(policy, catalog, &extensions, &mut diagnostics);
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
         let system = System::compile(catalog, &relations, functions.keys(), &policy.tenancy);
-        let redefined = catalog.operators.iter().filter(|operator| operator.extension.is_none());
         let mut ruleset = Self {
             policy_digest: policy.digest.clone(),
             server_version: catalog.server_version,
@@ -115,10 +118,11 @@ impl Ruleset {
             acting: crate::guard::acting::ActingRules::compile(policy),
             relations,
             functions,
-            overloads: Overloads::of(policy, catalog),
+            offered: offered_functions(policy, catalog),
+            overloads: Overloads::of(policy, catalog, &extensions),
             function_names: catalog.functions.iter().map(|function| function.name.clone()).collect(),
             column_names: column_names(catalog),
-            redefined_operators: redefined.map(|operator| operator.name.clone()).collect(),
+            operators: Operators::of(catalog),
             types: catalog
                 .types
                 .iter()
@@ -217,12 +221,22 @@ impl Ruleset {
         self.overloads.take(name, arguments)
     }
 
+    /// The extension that the policy would have to list for a function.
+    pub(in crate::guard) fn extension_of_function(&self, name: &str) -> Option<&str> {
+        self.offered.get(name).map(String::as_str)
+    }
+
+    /// Whether a bare call may be left to the server, since nothing that it could mean is refused.
+    pub(in crate::guard) fn is_clear_call(&self, name: &str) -> bool {
+        self.overloads.is_clear(name)
+    }
+
     pub(in crate::guard) fn has_function_named(&self, name: &str) -> bool {
         self.function_names.contains(name)
     }
 
     pub(in crate::guard) fn operator_is_redefined(&self, symbol: &str) -> bool {
-        self.redefined_operators.contains(symbol)
+        self.operators.is_redefined(symbol)
     }
 
     pub(in crate::guard) fn type_kind(&self, name: &QualifiedName) -> Option<TypeKind> {

@@ -133,8 +133,12 @@ pub(in crate::guard) fn operators(ruleset: &Ruleset, script: &Script<'_>) -> Out
         let symbol = tokens.text(at);
         // `OPERATOR(schema.symbol)`
         let qualified = at >= 2 && tokens.kind(at - 1) == Some(TokenKind::Dot);
-        let refused =
-            if qualified { !tokens.is_word(at - 2, "pg_catalog") } else { ruleset.operator_is_redefined(symbol) };
+        let refused = if qualified {
+            let schema = tokens.identifier(at - 2).unwrap_or_default();
+            schema != "pg_catalog" && !ruleset.operators.is_of_extension(&schema, symbol)
+        } else {
+            ruleset.operator_is_redefined(symbol)
+        };
         if refused && !(symbol == "*" && tokens.kind(at - 1) == Some(TokenKind::Dot)) {
             return Err(Rejection::new(Code::OperatorNotAllowed, format!("operator {symbol} is not allowed"))
                 .detail("The database defines an operator of that name which could be meant.")

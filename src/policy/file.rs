@@ -46,6 +46,7 @@ impl Policy {
         let policy = Self {
             tables: tables(&mut document, &raw.table, raw.tenancy.column.as_deref()),
             functions: functions(&mut document, raw.function),
+            extensions: raw.functions.extensions.into_iter().collect(),
             logins: logins(&mut document, raw.login, raw.tenancy.explain.map(explain).unwrap_or_default()),
             tenancy: tenancy(&mut document, raw.tenancy),
             digest: digest(text),

@@ -24,7 +24,7 @@ pub(crate) use raw::RawSecret;
 pub(crate) use schema::schema_of;
 pub(crate) use schema::schema_text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::catalog::QualifiedName;
@@ -37,6 +37,8 @@ pub struct Policy {
     pub tables: BTreeMap<QualifiedName, TableRule>,
     /// Functions outside `pg_catalog` that clients may call.
     pub functions: BTreeMap<FunctionIdentity, FunctionRule>,
+    /// Extensions of which clients may call what is known to be harmless.
+    pub extensions: BTreeSet<String>,
     pub logins: BTreeMap<LoginName, LoginRule>,
     /// SHA-256 of the file's bytes, in hexadecimal: names the policy in the audit trail.
     pub digest: String,

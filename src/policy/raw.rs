@@ -15,6 +15,9 @@ pub(crate) struct RawPolicy {
     /// Rules for relations, by "schema.name"; a part with capitals or odd characters is quoted as in SQL.
     #[serde(default)]
     pub(crate) table: BTreeMap<String, RawTable>,
+    /// Functions of extensions.
+    #[serde(default)]
+    pub(crate) functions: RawFunctions,
     /// Functions outside pg_catalog that clients may call, by "schema.name(argument types)".
     #[serde(default)]
     pub(crate) function: BTreeMap<String, RawFunction>,
@@ -47,6 +50,16 @@ pub(crate) enum RawCatalogAccess {
     /// The structure of what is in reach, as psql, ORMs and drivers ask for it. Not proven yet: try it where no name in
     /// the database is a secret.
     Structure,
+}
+
+/// Functions that need not be listed one by one.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Functions")]
+pub(crate) struct RawFunctions {
+    /// Extensions whose functions clients may call, as far as they only compute: "citext", "hstore", "pg_trgm" …
+    #[serde(default)]
+    pub(crate) extensions: Vec<String>,
 }
 
 #[derive(Clone, Copy, Deserialize, JsonSchema)]

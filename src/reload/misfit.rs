@@ -31,7 +31,7 @@ pub(super) fn compile_without(policy: &Policy, catalog: &Catalog, diagnostics: V
     None
 }
 
-/// `None`: the path names neither a table nor a function.
+/// `None`: the path names neither a table nor a function nor an extension.
 fn withdraw(policy: &mut Policy, catalog: &Catalog, path: &str) -> Option<()> {
     let there = catalog.relations.iter().map(|relation| relation.qualified_name());
     if let Some(name) = there.into_iter().find(|name| is_below(path, "table", &name.to_string())) {
@@ -42,6 +42,11 @@ fn withdraw(policy: &mut Policy, catalog: &Catalog, path: &str) -> Option<()> {
     let gone = policy.tables.keys().find(|name| is_below(path, "table", &name.to_string())).cloned();
     if let Some(name) = gone {
         policy.tables.remove(&name);
+        return Some(());
+    }
+    let extension = policy.extensions.iter().find(|name| is_below(path, "functions.extensions", name)).cloned();
+    if let Some(name) = extension {
+        policy.extensions.remove(&name);
         return Some(());
     }
     let function = policy

@@ -191,16 +191,23 @@ ORDER BY n.nspname COLLATE "C", p.proname COLLATE "C", p.proargtypes::text"#
 );
 
 const OPERATORS: &str = r#"
-SELECT json_build_object('schema', o.schema, 'name', o.name, 'extension', o.extension)
-FROM (
-    SELECT DISTINCT n.nspname AS schema, o.oprname AS name, e.extname AS extension
-    FROM pg_operator o
-    JOIN pg_namespace n ON n.oid = o.oprnamespace
-    LEFT JOIN pg_depend d ON d.classid = 'pg_operator'::regclass AND d.objid = o.oid AND d.deptype = 'e'
-    LEFT JOIN pg_extension e ON e.oid = d.refobjid
-    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-) o
-ORDER BY o.schema COLLATE "C", o.name COLLATE "C", o.extension COLLATE "C""#;
+SELECT json_build_object(
+    'schema', n.nspname,
+    'name', o.oprname,
+    'left', CASE WHEN l.oid IS NOT NULL THEN json_build_object('schema', ln.nspname, 'name', l.typname) END,
+    'right', CASE WHEN r.oid IS NOT NULL THEN json_build_object('schema', rn.nspname, 'name', r.typname) END,
+    'extension', e.extname)
+FROM pg_operator o
+JOIN pg_namespace n ON n.oid = o.oprnamespace
+LEFT JOIN pg_type l ON l.oid = o.oprleft
+LEFT JOIN pg_namespace ln ON ln.oid = l.typnamespace
+LEFT JOIN pg_type r ON r.oid = o.oprright
+LEFT JOIN pg_namespace rn ON rn.oid = r.typnamespace
+LEFT JOIN pg_depend d ON d.classid = 'pg_operator'::regclass AND d.objid = o.oid AND d.deptype = 'e'
+LEFT JOIN pg_extension e ON e.oid = d.refobjid
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+ORDER BY n.nspname COLLATE "C", o.oprname COLLATE "C", ln.nspname COLLATE "C", l.typname COLLATE "C",
+    rn.nspname COLLATE "C", r.typname COLLATE "C""#;
 
 const TYPES: &str = concat!(
     looking_up!(),

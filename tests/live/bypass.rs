@@ -25,7 +25,7 @@ use crate::worlds::load_ruleset;
 
 const AGENCY: Small = Small { name: "agency", column: "client_id", tenant: TENANT, others: ["globex", "initech"] };
 
-const OTHER_SCHEMAS: [Small; 3] = [
+const OTHER_SCHEMAS: [Small; 4] = [
     Small {
         name: "uuid_tenants",
         column: "org_id",
@@ -34,6 +34,7 @@ const OTHER_SCHEMAS: [Small; 3] = [
     },
     Small { name: "numbered_tenants", column: "shop_id", tenant: "7", others: ["8", "9"] },
     Small { name: "shadowed", column: "tenant_id", tenant: TENANT, others: ["globex", "initech"] },
+    Small { name: "extensions", column: "tenant_id", tenant: TENANT, others: ["globex", "initech"] },
 ];
 
 /// A case: the file that holds it, and its text.
@@ -207,11 +208,16 @@ fn cases(schema: &Small) -> Vec<Case> {
     let mut cases = Vec::new();
     let ruleset = load_ruleset(schema.name);
     let mut files: Vec<_> = fs::read_dir(corpus("bypass")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // Its own folder's, too. The agency's are the oracle's.
+    if schema.name != AGENCY.name {
+        files.extend(fs::read_dir(corpus(schema.name)).unwrap().map(|entry| entry.unwrap().path()));
+    }
     files.retain(|path| path.extension().is_some_and(|extension| extension == "case"));
     files.sort();
     for path in files {
         let text = fs::read_to_string(&path).unwrap();
-        if text.lines().find_map(|line| line.strip_prefix("schema ")) != Some(schema.name) {
+        let is_own = path.parent().is_some_and(|folder| folder.ends_with(schema.name));
+        if !is_own && text.lines().find_map(|line| line.strip_prefix("schema ")) != Some(schema.name) {
             continue;
         }
         let file = path.file_name().unwrap().to_string_lossy().into_owned();

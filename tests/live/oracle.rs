@@ -196,7 +196,7 @@ const WRONG_GUARDS: &[(&str, &str, &str)] = &[
 #[tokio::test]
 async fn corpus_catalogs_are_those_of_the_schemas() {
     let postgres = ThrowawayPostgres::start(Options::default()).unwrap();
-    for schema in ["agency", "uuid_tenants", "numbered_tenants", "shadowed"] {
+    for schema in ["agency", "uuid_tenants", "numbered_tenants", "shadowed", "extensions"] {
         postgres.create_database(schema).unwrap();
         postgres.create_role(schema, "catalog").unwrap();
         let script = fs::read_to_string(corpus(schema).join("catalog.sql")).unwrap();

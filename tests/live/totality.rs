@@ -145,7 +145,11 @@ fn type_of(column: &str) -> String {
 /// A table of values for each type that a claim is about.
 fn tables(claims: &[Claim], random: &mut Random) -> String {
     let mut script = String::from(
-        "CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
+        "CREATE EXTENSION citext;
+         CREATE EXTENSION hstore;
+         CREATE EXTENSION ltree;
+         CREATE EXTENSION pg_trgm;
+         CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
          ALTER TYPE mood ADD VALUE 'gloomy' BEFORE 'ok';
          ALTER TYPE mood ADD VALUE 'elated' AFTER 'happy';
          ALTER TYPE mood RENAME VALUE 'ok' TO 'fine';

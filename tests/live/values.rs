@@ -13,6 +13,7 @@ pub(crate) fn values(column: &str, random: &mut Random) -> Vec<String> {
         "smallint" => integers(i64::from(i16::MIN), i64::from(i16::MAX), random),
         "integer" => integers(i64::from(i32::MIN), i64::from(i32::MAX), random),
         "bigint" => integers(i64::MIN, i64::MAX, random),
+        "citext" => texts(random).into_iter().map(|text| format!("{text}::citext")).collect(),
         "jsonb" => [quoted(JSONS), JSONS_MADE.iter().map(|made| (*made).to_owned()).collect()].concat(),
         other => quoted(fixed(other)),
     }
@@ -100,6 +101,15 @@ fn texts(random: &mut Random) -> Vec<String> {
 fn fixed(name: &str) -> &'static [&'static str] {
     match name {
         "boolean" => &["true", "false"],
+        "hstore" => &[
+            "",
+            "a=>b",
+            "a=>NULL, b=>\"\"",
+            "\"\"=>\"\"",
+            "\"a b\"=>\"(\\\\\"",
+            "a=>NULL, b=>NULL, c=>\"{\", d=>e, f=>g, h=>i, j=>k, l=>m, n=>o, p=>q",
+        ],
+        "ltree" => &["", "a", "A", "a.b", "a.b.c", "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t", "_1.2.3", "top.A"],
         "numeric" => NUMERICS,
         "real" => &["NaN", "Infinity", "-Infinity", "3.4028235e38", "-3.4028235e38", "1e-45", "0", "-0", "1.5"],
         "double precision" => &[

@@ -38,6 +38,7 @@ fn decide(sql: &str) -> Decision {
         },
         tables: BTreeMap::new(),
         functions: BTreeMap::new(),
+        extensions: BTreeSet::new(),
         logins: BTreeMap::new(),
         digest: "d1".to_owned(),
     };

@@ -15,6 +15,7 @@ mod config;
 mod corpus;
 mod deploy;
 mod example_files;
+mod extensions;
 mod frames;
 mod grade;
 mod handshake;

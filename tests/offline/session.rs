@@ -123,6 +123,7 @@ fn guarded(sql: &str) -> Option<GuardedSql> {
         tenancy,
         tables: BTreeMap::new(),
         functions: BTreeMap::new(),
+        extensions: std::collections::BTreeSet::new(),
         logins: BTreeMap::new(),
         digest: String::new(),
     };

@@ -139,6 +139,7 @@ impl<'t> Reader<'t, '_> {
             Some([]) => Ok(()),
             Some([symbol]) => self.operator_symbol(symbol),
             Some(["pg_catalog", _]) => Ok(()),
+            Some([schema, symbol]) if self.ruleset.operators.is_of_extension(schema, symbol) => Ok(()),
             _ => Err(disagree("an operator of another schema")),
         }
     }
@@ -171,6 +172,7 @@ impl<'t> Reader<'t, '_> {
                     || self.ruleset.system().keeps_its_name(name).is_some()
             }
             Some([schema, name]) => self.ruleset.listed_function(&QualifiedName::new(*schema, *name), args.len()),
+            Some([name]) if self.ruleset.is_clear_call(name) => true,
             // SUBSTRING(…) and OVERLAY(…) with commas: the grammar leaves the name to the search path.
             Some([name @ ("substring" | "overlay")]) => !self.ruleset.has_function_named(name),
             _ => false,

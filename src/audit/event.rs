@@ -17,6 +17,10 @@ pub enum EventType {
     Statement,
     Deny,
     Loss,
+    /// The log's root, signed.
+    Checkpoint,
+    /// Nothing has happened, and the process lives.
+    Heartbeat,
 }
 
 impl EventType {
@@ -32,6 +36,8 @@ impl EventType {
             Self::Statement => "statement",
             Self::Deny => "deny",
             Self::Loss => "loss",
+            Self::Checkpoint => "checkpoint",
+            Self::Heartbeat => "heartbeat",
         }
     }
 }
@@ -69,6 +75,8 @@ pub enum Body<'a> {
     Statement(&'a StatementEvent, Option<Begin<'a>>),
     Session(SessionTotals),
     Loss(Loss),
+    /// A signed note.
+    Checkpoint(&'a str),
 }
 
 /// The record of a statement's beginning.
@@ -204,6 +212,10 @@ impl<'a> Event<'a> {
         }
     }
 
+    pub fn checkpoint(note: &'a str, time: Timestamp) -> Self {
+        Self { body: Body::Checkpoint(note), ..Self::process(EventType::Checkpoint, time) }
+    }
+
     pub fn loss(loss: Loss, time: Timestamp) -> Self {
         Self {
             outcome: Outcome::Error,
@@ -219,7 +231,7 @@ impl<'a> Event<'a> {
         match self.event_type {
             EventType::Statement => match self.body {
                 Body::Statement(event, _) => reached(event).any(|object| !object.sensitive.is_empty()),
-                Body::Nothing | Body::Session(_) | Body::Loss(_) => false,
+                Body::Nothing | Body::Session(_) | Body::Loss(_) | Body::Checkpoint(_) => false,
             },
             _ => true,
         }

@@ -83,7 +83,7 @@ impl Event<'_> {
         let (transaction, statement) = match self.body {
             Body::Statement(event, _) => (event.transaction_number, event.statement_number),
             Body::Session(totals) => (totals.transactions, totals.statements),
-            Body::Nothing | Body::Loss(_) => return,
+            Body::Nothing | Body::Loss(_) | Body::Checkpoint(_) => return,
         };
         out.extend_from_slice(b",\"txn\":");
         json::number(out, transaction);
@@ -96,6 +96,10 @@ impl Event<'_> {
             Body::Nothing => {}
             Body::Statement(event, _) => render_statement(out, event),
             Body::Session(totals) => render_amounts(out, totals.rows, None, totals.bytes, totals.duration_us),
+            Body::Checkpoint(note) => {
+                out.extend_from_slice(b",\"note\":");
+                json::string(out, note);
+            }
             Body::Loss(loss) => {
                 out.extend_from_slice(b",\"loss\":{\"from\":");
                 json::time(out, loss.first);

@@ -211,6 +211,27 @@ impl Shared {
         }
     }
 
+    /// Takes the next number, for a record that [`Shared::own_line`] makes.
+    pub(super) fn reserve(state: &mut State) -> u64 {
+        state.seq += 1;
+        state.seq
+    }
+
+    /// A record with a number that was taken for it.
+    pub(super) fn own_line(&self, seq: u64, event: &Event<'_>) -> Vec<u8> {
+        let mut line = vec![b','];
+        event.render(&mut line);
+        line.extend_from_slice(&self.suffix);
+        let mut alone = State { seq: seq.saturating_sub(1), ..State::default() };
+        alone.append(&self.prefix, &line);
+        self.count(event);
+        alone.queue
+    }
+
+    pub(super) fn log(&self) -> &str {
+        &self.log
+    }
+
     /// A record of the writer's own, behind those that it has taken: its number is the next.
     pub(super) fn append_own(&self, state: &mut State, event: &Event<'_>, batch: &mut Vec<u8>) {
         let mut line = vec![b','];
@@ -254,6 +275,8 @@ fn counts(metrics: &Metrics) -> Vec<(EventType, Outcome, Count)> {
         EventType::Start,
         EventType::Stop,
         EventType::Loss,
+        EventType::Checkpoint,
+        EventType::Heartbeat,
     ];
     let outcomes = [Outcome::Allow, Outcome::Error, Outcome::Deny, Outcome::Unknown];
     let pairs = types.iter().flat_map(|t| outcomes.iter().map(move |o| (*t, *o)));

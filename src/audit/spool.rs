@@ -134,6 +134,11 @@ impl Spool {
         self.next_seq
     }
 
+    /// The log with everything that was staged.
+    pub(super) fn tree(&self) -> &Frontier {
+        &self.tree
+    }
+
     pub(super) fn staged_bytes(&self) -> usize {
         self.staged.len()
     }

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::audit::spool::Spool;
+use crate::audit::tree::{self, Frontier};
 use crate::tenant::Timestamp;
 
 /// Takes whole lines in order. What fails is tried again by calling again.
@@ -17,6 +18,8 @@ pub(super) trait Store: Send {
     fn sync(&mut self, now: Timestamp) -> io::Result<()>;
     /// Begins anew under the same name: the old file was moved away.
     fn reopen(&mut self) -> io::Result<()>;
+    /// The log with everything that was staged.
+    fn tree(&self) -> &Frontier;
     /// What is staged and not durable yet; where durability is not asked for, not written yet.
     fn staged(&self) -> Staged;
     /// The last record that is durable, where that is known.
@@ -50,6 +53,10 @@ impl Store for Spool {
         Ok(())
     }
 
+    fn tree(&self) -> &Frontier {
+        Self::tree(self)
+    }
+
     fn staged(&self) -> Staged {
         Staged {
             bytes: self.staged_bytes(),
@@ -79,11 +86,12 @@ pub(super) struct Lines {
     staged: Vec<u8>,
     /// Bytes of `staged` that the file has.
     written: usize,
+    tree: Frontier,
 }
 
 impl Lines {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), file: open(path)?, staged: Vec::new(), written: 0 })
+        Ok(Self { path: path.to_owned(), file: open(path)?, staged: Vec::new(), written: 0, tree: Frontier::default() })
     }
 
     fn rest(&self) -> &[u8] {
@@ -112,6 +120,8 @@ fn open(path: &Path) -> io::Result<File> {
 
 impl Store for Lines {
     fn stage(&mut self, lines: &[u8]) {
+        let each = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        each.for_each(|line| self.tree.append(tree::leaf(line)));
         self.staged.extend_from_slice(lines);
     }
 
@@ -140,6 +150,10 @@ impl Store for Lines {
         let done = self.staged.get(..self.written).unwrap_or_default();
         self.written = done.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         Ok(())
+    }
+
+    fn tree(&self) -> &Frontier {
+        &self.tree
     }
 
     fn staged(&self) -> Staged {

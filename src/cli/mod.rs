@@ -1,5 +1,6 @@
 //! The command line: one subcommand, one file.
 
+mod audit;
 mod catalog;
 mod check;
 mod check_report;
@@ -67,6 +68,7 @@ enum Command {
     Check(check::CheckArguments),
     Explain(explain::ExplainArguments),
     Catalog(catalog::CatalogArguments),
+    Audit(audit::AuditArguments),
     Init(init::InitArguments),
     HashPassword(hash_password::HashPasswordArguments),
     Demo(DemoArguments),
@@ -126,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run_proxy(&arguments),
         Command::Check(arguments) => block_on(check::check(&arguments)),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Audit(arguments) => audit::audit(&arguments),
         Command::Catalog(arguments) => block_on(catalog::catalog(&arguments)),
         Command::Init(arguments) => block_on(init::init(&arguments)),
         Command::HashPassword(arguments) => hash_password::hash_password(&arguments),

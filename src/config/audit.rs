@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::config::Audit;
 use crate::config::AuditFile;
 use crate::config::AuditTenant;
+use crate::config::Checkpoints;
 use crate::config::Durability;
 use crate::config::Spool;
 use crate::config::Volume;
@@ -56,7 +57,11 @@ impl Reader<'_> {
                 Err(error) => self.document.note(&section, error.to_string()),
             }
         }
-        Audit { file, queue_bytes_max, spool, durability, wait_max, tenants }
+        let checkpoints = raw.checkpoint.map(|raw| Checkpoints {
+            key_file: self.path(&["audit", "checkpoint", "key_file"], &raw.key_file),
+            file: raw.file.map(|file| self.path(&["audit", "checkpoint", "file"], &file)),
+        });
+        Audit { file, queue_bytes_max, spool, durability, wait_max, tenants, checkpoints }
     }
 
     fn spool(&mut self, raw: &RawSpool) -> Spool {

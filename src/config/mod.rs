@@ -98,6 +98,8 @@ pub struct Audit {
     /// How long an answer may wait for its record to be durable, before the session is ended.
     pub wait_max: Duration,
     pub tenants: BTreeMap<TenantId, AuditTenant>,
+    /// With which key the log's length and root are signed.
+    pub checkpoints: Option<Checkpoints>,
 }
 
 /// No audit trail.
@@ -110,6 +112,7 @@ impl Default for Audit {
             durability: Durability::Async,
             wait_max: audit::WAIT_MAX,
             tenants: BTreeMap::new(),
+            checkpoints: None,
         }
     }
 }
@@ -123,6 +126,13 @@ impl Audit {
             None => self.tenants.values().filter_map(|rule| rule.durability).fold(self.durability, Durability::max),
         }
     }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoints {
+    pub key_file: PathBuf,
+    /// Where the last one is left beside the log.
+    pub file: Option<PathBuf>,
 }
 
 /// When an answer may leave.

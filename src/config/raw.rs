@@ -121,6 +121,7 @@ pub(super) struct RawAudit {
     pub(super) wait_max: Option<RawDuration>,
     pub(super) spool: Option<RawSpool>,
     pub(super) file: Option<RawAuditFile>,
+    pub(super) checkpoint: Option<RawCheckpoint>,
     /// Rules of single tenants, by identifier.
     #[serde(default)]
     pub(super) tenant: BTreeMap<String, RawAuditTenant>,
@@ -152,6 +153,17 @@ pub(super) struct RawSpool {
     /// Whether the folder's volume outlives the pod. Default: false.
     #[serde(default)]
     pub(super) persistent: bool,
+}
+
+/// Every second, how long the log is and the root of its tree, signed: in the log, and beside it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Checkpoint")]
+pub(super) struct RawCheckpoint {
+    /// The key, as "partywall audit key" makes it.
+    pub(super) key_file: String,
+    /// A file with the last one. On another volume, or one that somebody else copies, it shows if the log was cut.
+    pub(super) file: Option<String>,
 }
 
 /// What the audit trail keeps of a tenant.

@@ -9,7 +9,7 @@ use crate::metrics::family::Family;
 use crate::metrics::register::Registry;
 
 /// Types of audit records, and the outcomes that each can have.
-const EVENTS: [(&str, &[&str]); 10] = [
+const EVENTS: [(&str, &[&str]); 12] = [
     ("start", &["allow"]),
     ("stop", &["allow"]),
     ("config", &["allow", "error"]),
@@ -20,6 +20,8 @@ const EVENTS: [(&str, &[&str]); 10] = [
     ("statement", &["allow", "error", "unknown"]),
     ("deny", &["deny"]),
     ("loss", &["error"]),
+    ("checkpoint", &["allow"]),
+    ("heartbeat", &["allow"]),
 ];
 const SINKS: [&str; 1] = ["file"];
 const SYNC_DURATION: &str = "partywall_audit_fsync_duration_seconds";
@@ -40,6 +42,8 @@ pub(super) struct Audit {
     batch_events: Histogram,
     durable_wait: Histogram,
     refused: Family,
+    tree_size: Gauge,
+    checkpoint_time: Gauge,
     sinks: Vec<SinkMetrics>,
 }
 
@@ -83,6 +87,11 @@ pub(super) fn register(r: &Registry) -> Audit {
             "cause",
             &["full", "failing", "timeout"],
             "Statements refused, and sessions ended, because their record could not be made durable.",
+        ),
+        tree_size: r.gauge("partywall_audit_tree_size", "Audit records that the last checkpoint covers."),
+        checkpoint_time: r.gauge(
+            "partywall_audit_checkpoint_timestamp_seconds",
+            "When the last checkpoint was signed, as Unix time.",
         ),
         sinks: sinks(r),
     }
@@ -128,6 +137,11 @@ impl Metrics {
     pub(crate) fn audit_synced(&self, duration: Duration, records: u64) {
         self.audit.sync_duration.record(duration.as_secs_f64());
         self.audit.batch_events.record(records as f64);
+    }
+
+    pub(crate) fn audit_signed(&self, size: u64, unix_seconds: f64) {
+        self.audit.tree_size.set(size as f64);
+        self.audit.checkpoint_time.set(unix_seconds);
     }
 
     /// A session has waited so long.

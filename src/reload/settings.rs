@@ -141,6 +141,7 @@ impl Settings {
             ("admin.address", new.admin != at_start.admin),
             ("audit.file", new.audit.file != at_start.audit.file),
             ("audit.spool", new.audit.spool != at_start.audit.spool),
+            ("audit.checkpoint", new.audit.checkpoints != at_start.audit.checkpoints),
             ("audit.queue_bytes_max", new.audit.queue_bytes_max != at_start.audit.queue_bytes_max),
             ("log", new.log != at_start.log),
         ];

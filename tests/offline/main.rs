@@ -23,6 +23,7 @@ mod policy;
 mod ruleset;
 mod session;
 mod sql;
+mod tamper;
 mod templates;
 mod tidy;
 mod wire;

@@ -87,12 +87,12 @@ impl Proxy {
     }
 }
 
-fn prepare(folder: &Path, postgres: &ThrowawayPostgres, audit: &str) {
+fn prepare(folder: &Path, postgres: &ThrowawayPostgres, section: &str) {
     let port = postgres.port();
     let text = format!(
         "[listen]\naddress = \"127.0.0.1:0\"\nthreads = 1\n[upstream.main]\nhost = \"127.0.0.1\"\nport = {port}\n\
          database = \"app\"\nuser = \"app\"\npassword = {{ file = \"upstream.secret\" }}\ntls = \"disable\"\n\
-         [policy]\nfile = \"policy.toml\"\n[log]\nformat = \"json\"\n[limits]\ndrain_timeout = \"1s\"\n{audit}"
+         [policy]\nfile = \"policy.toml\"\n[log]\nformat = \"json\"\n[limits]\ndrain_timeout = \"1s\"\n{section}"
     );
     fs::write(folder.join("partywall.toml"), text).unwrap();
     fs::write(folder.join("policy.toml"), POLICY).unwrap();

@@ -128,7 +128,7 @@ impl Verifier {
 
     /// The log goes on from here: what comes first is the record after these. For segments whose predecessors are gone.
     pub fn begin_at(&mut self, log: &str, tree: &Frontier) {
-        if !self.logs.get(log).is_some_and(|log| log.report.first_seq > 0) {
+        if self.logs.get(log).is_none_or(|log| log.report.first_seq == 0) {
             let log = self.log(log);
             log.next_seq = tree.size() + 1;
             log.tree = tree.clone();

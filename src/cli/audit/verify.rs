@@ -97,7 +97,7 @@ fn verify_path(path: &Path, verifier: &mut Verifier, shows: bool) -> Result<(), 
             Item::Torn => verifier.torn(),
             Item::Spoilt => verifier.spoilt(),
         }
-        if shows && verifier.records() % PROGRESS_RECORDS == 0 {
+        if shows && verifier.records().is_multiple_of(PROGRESS_RECORDS) {
             eprint!("\r{} million records read", verifier.records() / PROGRESS_RECORDS);
         }
         Then::Continue

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use crate::audit::clock;
 use crate::audit::disk;
 use crate::audit::feed::{Feed, Next, Piece, Position};
+use crate::audit::http::HttpSink;
 use crate::audit::identifier;
 use crate::audit::segment::{self, FRAME_HEAD_BYTES, Found, PAYLOAD_BYTES_MAX};
 use crate::audit::sender::Shared;
-use crate::audit::sink::{Batch, FileSink, Sink};
+use crate::audit::sink::{Batch, FileSink, Sink, StdoutSink};
 use crate::config;
 
 /// Bytes of the spool that are delivered at once.
@@ -40,6 +41,12 @@ pub(super) fn open(settings: &config::Audit, feed: &Feed) -> io::Result<Vec<Open
     let mut opened = Vec::new();
     if let Some(file) = &settings.file {
         opened.push(("file", Box::new(FileSink::open(&file.path)?) as Box<dyn Sink>));
+    }
+    if settings.stdout {
+        opened.push(("stdout", Box::new(StdoutSink)));
+    }
+    if let Some(http) = &settings.http {
+        opened.push(("http", Box::new(HttpSink::new(http))));
     }
     let ready = opened.into_iter().map(|(name, sink)| {
         let position = read_cursor(&cursor_path(&spool.folder, name))?;

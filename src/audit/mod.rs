@@ -24,6 +24,8 @@ pub mod durable;
 #[cfg(feature = "proxy")]
 mod feed;
 #[cfg(feature = "proxy")]
+mod http;
+#[cfg(feature = "proxy")]
 pub mod observe;
 #[cfg(feature = "proxy")]
 pub mod sender;

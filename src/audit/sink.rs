@@ -36,6 +36,17 @@ pub(super) trait Sink: Send {
     fn deliver(&mut self, batch: &Batch) -> io::Result<()>;
 }
 
+/// Standard output, for whoever ships it. It acknowledges nothing: what is written is taken to be kept.
+pub(super) struct StdoutSink;
+
+impl Sink for StdoutSink {
+    fn deliver(&mut self, batch: &Batch) -> io::Result<()> {
+        let mut output = io::stdout().lock();
+        output.write_all(&batch.lines)?;
+        output.flush()
+    }
+}
+
 /// A file of lines. Acknowledged when it is synced; what a crash brings again is left out.
 pub(super) struct FileSink {
     path: PathBuf,

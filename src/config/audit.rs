@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use crate::config::Audit;
 use crate::config::AuditFile;
+use crate::config::AuditHttp;
 use crate::config::AuditTenant;
 use crate::config::Checkpoints;
 use crate::config::Durability;
 use crate::config::Spool;
 use crate::config::Volume;
 use crate::config::file::Reader;
+use crate::config::is_loopback;
 use crate::config::raw::RawAudit;
+use crate::config::raw::RawAuditHttp;
 use crate::config::raw::RawAuditTenant;
 use crate::config::raw::RawDurability;
 use crate::config::raw::RawSpool;
@@ -19,6 +22,7 @@ use crate::tenant::TenantId;
 
 pub(super) const QUEUE_BYTES_MAX: usize = 8 << 20;
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(5);
+const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 const SPOOL_BYTES_MAX: usize = 1 << 30;
 const SEGMENT_BYTES: usize = 16 << 20;
 
@@ -34,15 +38,29 @@ impl From<RawDurability> for Durability {
     }
 }
 
+/// The authority, and the path from its slash on.
+fn split_path(rest: &str) -> (&str, String) {
+    let at = rest.find('/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(at).unwrap_or((rest, ""));
+    (authority, if path.is_empty() { "/".to_owned() } else { path.to_owned() })
+}
+
 impl Reader<'_> {
     pub(super) fn audit(&mut self, raw: RawAudit) -> Audit {
         let queue = ["audit", "queue_bytes_max"];
         let queue_bytes_max = self.size(&queue, raw.queue_bytes_max.as_ref(), QUEUE_BYTES_MAX, 64 << 10..=1 << 32);
         let file = raw.file.map(|raw| AuditFile { path: self.path(&["audit", "file", "path"], &raw.path) });
         let spool = raw.spool.map(|raw| self.spool(&raw));
-        if spool.is_some() && file.is_none() {
-            let message = "the spool keeps records until a sink has them, and there is none: give [audit.file]";
+        let http = raw.http.as_ref().and_then(|raw| self.audit_http(raw));
+        if spool.is_some() && file.is_none() && raw.http.is_none() && !raw.stdout {
+            let message = "the spool keeps records until a sink has them, and there is none: give [audit.file], \
+                           [audit.http] or stdout = true";
             self.document.note(&["audit", "spool"], message);
+        }
+        for (key, set) in [("stdout", raw.stdout), ("http", raw.http.is_some())] {
+            if set && spool.is_none() {
+                self.document.note(&["audit", key], format!("{key:?} is fed by a spool: give [audit.spool]"));
+            }
         }
         let durability = raw.durability.map(Durability::from).unwrap_or_default();
         self.check_durability(&["audit", "durability"], durability, spool.as_ref());
@@ -57,11 +75,47 @@ impl Reader<'_> {
                 Err(error) => self.document.note(&section, error.to_string()),
             }
         }
+        let acknowledges = file.is_some() || http.is_some();
+        let remote = tenants.values().filter_map(|tenant: &AuditTenant| tenant.durability).chain([durability]);
+        if raw.stdout && !acknowledges && remote.max() == Some(Durability::Remote) {
+            let message = "durability = \"remote\" needs a sink that acknowledges: standard output does not";
+            self.document.note(&["audit", "stdout"], message);
+        }
         let checkpoints = raw.checkpoint.map(|raw| Checkpoints {
             key_file: self.path(&["audit", "checkpoint", "key_file"], &raw.key_file),
             file: raw.file.map(|file| self.path(&["audit", "checkpoint", "file"], &file)),
         });
-        Audit { file, queue_bytes_max, spool, durability, wait_max, tenants, checkpoints }
+        Audit { file, queue_bytes_max, spool, durability, wait_max, tenants, checkpoints, stdout: raw.stdout, http }
+    }
+
+    /// Without TLS, and so on this host only.
+    fn audit_http(&mut self, raw: &RawAuditHttp) -> Option<AuditHttp> {
+        let key = ["audit", "http", "url"];
+        let timeout = self.duration(&["audit", "http", "timeout"], raw.timeout.as_ref(), HTTP_TIMEOUT);
+        let Some((authority, path)) = raw.url.strip_prefix("http://").map(split_path) else {
+            return self
+                .document
+                .refuse(&key, "must be a URL of http on this host, as in \"http://127.0.0.1:8080/audit\"");
+        };
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
+            _ => (authority, Some(80)),
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let printable = path.bytes().all(|byte| byte.is_ascii_graphic());
+        match port {
+            Some(port) if printable && !host.is_empty() && is_loopback(host) => {
+                Some(AuditHttp { host: host.to_owned(), port, path, timeout })
+            }
+            Some(_) if printable => {
+                let message = format!(
+                    "{host:?} is not on this host, and records would cross the network in the clear: send \
+                                       them to an agent on loopback"
+                );
+                self.document.refuse(&key, message)
+            }
+            _ => self.document.refuse(&key, "is no URL"),
+        }
     }
 
     fn spool(&mut self, raw: &RawSpool) -> Spool {

@@ -98,6 +98,9 @@ pub struct Audit {
     /// How long an answer may wait for its record to be durable, before the session is ended.
     pub wait_max: Duration,
     pub tenants: BTreeMap<TenantId, AuditTenant>,
+    /// Records go to standard output as well.
+    pub stdout: bool,
+    pub http: Option<AuditHttp>,
     /// With which key the log's length and root are signed.
     pub checkpoints: Option<Checkpoints>,
 }
@@ -113,6 +116,8 @@ impl Default for Audit {
             wait_max: audit::WAIT_MAX,
             tenants: BTreeMap::new(),
             checkpoints: None,
+            stdout: false,
+            http: None,
         }
     }
 }
@@ -126,6 +131,17 @@ impl Audit {
             None => self.tenants.values().filter_map(|rule| rule.durability).fold(self.durability, Durability::max),
         }
     }
+}
+
+/// An HTTP server on this host that takes records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditHttp {
+    pub host: String,
+    pub port: u16,
+    /// With the query, where there is one.
+    pub path: String,
+    /// For each step: connecting, sending, the answer.
+    pub timeout: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

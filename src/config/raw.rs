@@ -121,6 +121,10 @@ pub(super) struct RawAudit {
     pub(super) wait_max: Option<RawDuration>,
     pub(super) spool: Option<RawSpool>,
     pub(super) file: Option<RawAuditFile>,
+    /// Records go to standard output as well, for whoever ships it. Needs a spool. Default: false.
+    #[serde(default)]
+    pub(super) stdout: bool,
+    pub(super) http: Option<RawAuditHttp>,
     pub(super) checkpoint: Option<RawCheckpoint>,
     /// Rules of single tenants, by identifier.
     #[serde(default)]
@@ -153,6 +157,18 @@ pub(super) struct RawSpool {
     /// Whether the folder's volume outlives the pod. Default: false.
     #[serde(default)]
     pub(super) persistent: bool,
+}
+
+/// Records are posted to an HTTP server on this host, such as Vector or Fluent Bit, as newline-delimited JSON. A status
+/// from 200 to 299 acknowledges them. Needs a spool.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AuditHttp")]
+pub(super) struct RawAuditHttp {
+    /// As in "http://127.0.0.1:8080/audit". The host must be loopback.
+    pub(super) url: String,
+    /// The longest wait for the server. Default: "10s".
+    pub(super) timeout: Option<RawDuration>,
 }
 
 /// Every second, how long the log is and the root of its tree, signed: in the log, and beside it.

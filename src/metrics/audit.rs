@@ -23,7 +23,7 @@ const EVENTS: [(&str, &[&str]); 12] = [
     ("checkpoint", &["allow"]),
     ("heartbeat", &["allow"]),
 ];
-const SINKS: [&str; 1] = ["file"];
+const SINKS: [&str; 3] = ["file", "stdout", "http"];
 const SYNC_DURATION: &str = "partywall_audit_fsync_duration_seconds";
 const BATCH_EVENTS: &str = "partywall_audit_batch_events";
 const DURABLE_WAIT: &str = "partywall_audit_durable_wait_seconds";

@@ -141,6 +141,8 @@ impl Settings {
             ("admin.address", new.admin != at_start.admin),
             ("audit.file", new.audit.file != at_start.audit.file),
             ("audit.spool", new.audit.spool != at_start.audit.spool),
+            ("audit.stdout", new.audit.stdout != at_start.audit.stdout),
+            ("audit.http", new.audit.http != at_start.audit.http),
             ("audit.checkpoint", new.audit.checkpoints != at_start.audit.checkpoints),
             ("audit.queue_bytes_max", new.audit.queue_bytes_max != at_start.audit.queue_bytes_max),
             ("log", new.log != at_start.log),

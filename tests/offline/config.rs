@@ -210,12 +210,40 @@ fn durable_records_need_a_spool_and_a_spool_a_sink() {
     );
     refused(
         with("[audit.file]\npath = \"audit.jsonl\"", "[audit.spool]\nfolder = \"spool\""),
-        "19:1: the spool keeps records until a sink has them, and there is none: give [audit.file]\n",
+        "19:1: the spool keeps records until a sink has them, and there is none: give [audit.file], [audit.http] or stdout = \
+         true\n",
     );
     refused(
         with("[audit.file]", "[audit.tenant.acme]\ndurability = \"remote\"\n[audit.file]"),
         "20:14: durability = \"remote\" needs a spool: give [audit.spool]\n",
     );
+}
+
+#[test]
+fn records_are_posted_on_this_host_only() {
+    let posted = |url: &str| {
+        let section = SPOOL.replace("[audit.file]", &format!("[audit.http]\nurl = {url:?}\n[audit.file]"));
+        with("[audit.file]", &section).map(|config| config.audit.http.unwrap())
+    };
+    let http = posted("http://127.0.0.1:8080/audit?x=1").unwrap();
+    assert_eq!((http.host.as_str(), http.port, http.path.as_str()), ("127.0.0.1", 8080, "/audit?x=1"));
+    assert_eq!(http.timeout, Duration::from_secs(10));
+    let http = posted("http://[::1]").unwrap();
+    assert_eq!((http.host.as_str(), http.port, http.path.as_str()), ("::1", 80, "/"));
+    let http = posted("http://localhost:9/").unwrap();
+    assert_eq!((http.host.as_str(), http.port), ("localhost", 9));
+    for url in [
+        "https://127.0.0.1/",
+        "http://",
+        "http://example.com/",
+        "http://10.0.0.1:80/",
+        "http://127.0.0.1:x/",
+        "http://127.0.0.1/a b",
+    ] {
+        assert!(posted(url).is_err(), "{url}");
+    }
+    let refusal = with("[audit.file]", "[audit]\nstdout = true\n[audit.file]").unwrap_err();
+    assert!(refusal.contains("\"stdout\" is fed by a spool"), "{refusal}");
 }
 
 #[test]

@@ -42,6 +42,7 @@ fn keys_that_are_commented_out_stand_at_their_defaults() {
     explicit.listen.tls = default.listen.tls.clone();
     explicit.listen.unix_socket = default.listen.unix_socket.clone();
     explicit.listen.threads = default.listen.threads;
+    explicit.audit.http = default.audit.http.clone();
     explicit.audit.checkpoints = default.audit.checkpoints.clone();
     explicit.audit.spool = default.audit.spool.clone();
     assert_eq!(explicit.audit.tenants.len(), 1, "the example of a tenant is there");

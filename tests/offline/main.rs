@@ -13,6 +13,7 @@ mod audit;
 mod cli;
 mod config;
 mod corpus;
+mod delivery;
 mod deploy;
 mod example_files;
 mod extensions;

@@ -49,6 +49,7 @@ const AUDIT_SHELL: &[&str] = &[
     "src/audit/disk.rs",
     "src/audit/durable.rs",
     "src/audit/feed.rs",
+    "src/audit/http.rs",
     "src/audit/observe.rs",
     "src/audit/sender.rs",
     "src/audit/sign.rs",

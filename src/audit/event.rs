@@ -1,5 +1,7 @@
 //! What is recorded: the kinds of events, what each carries, and how grave it is.
 
+use std::borrow::Cow;
+
 use crate::audit::tag::{PolicyTag, SessionTag};
 use crate::guard::{Code, Decision, LensKind, Naming, ObjectAccess, StatementClass, StatementFacts};
 use crate::session::effect::{Outcome, RecordPhase, StatementEvent};
@@ -279,6 +281,26 @@ pub(super) fn class(event: &StatementEvent) -> &'static str {
 pub(super) fn is_rewritten(event: &StatementEvent) -> bool {
     event.outcome != Outcome::Deny
         && reached(event).any(|object| matches!(object.lens, LensKind::Scoped | LensKind::View))
+}
+
+/// What decided: the code of a refusal, or the ways in which the policy lets relations be reached; `statement` where
+/// there are none, and the statement's kind was all that was asked.
+pub(super) fn rule(event: &StatementEvent) -> Cow<'static, str> {
+    if event.outcome == Outcome::Deny {
+        return Cow::Borrowed(denial_code(&event.decision).as_str());
+    }
+    let mut lenses: Vec<&'static str> = Vec::new();
+    for object in reached(event) {
+        let lens = object.lens.as_str();
+        if !lenses.contains(&lens) {
+            lenses.push(lens);
+        }
+    }
+    match lenses.as_slice() {
+        [] => Cow::Borrowed("statement"),
+        [one] => Cow::Borrowed(one),
+        _ => Cow::Owned(lenses.join("+")),
+    }
 }
 
 /// Why a text was refused; where the guard had let it pass, the values bound to its parameters were wrong.

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest;
 
-use crate::audit::event::{Body, Event, class, concerned, is_rewritten, reached};
+use crate::audit::event::{Body, Event, class, concerned, is_rewritten, reached, rule};
 use crate::audit::json;
 use crate::audit::tag::PolicyTag;
 use crate::guard::{Facts, ObjectAccess};
@@ -10,6 +10,9 @@ use crate::session::effect::{RecordPhase, StatementEvent};
 
 /// Bytes of normalised SQL that a record carries; beyond it `sql.cut` is true. The hash is over the whole.
 pub const SQL_TEXT_BYTES_MAX: usize = 8_192;
+
+/// Bytes of objects after which the others are only counted, in `objects_more`.
+const OBJECTS_BYTES_MAX: usize = 131_072;
 
 const NO_SESSION_HEAD: &[u8] =
     b"\"tenant\":null,\"actor\":{\"user\":null,\"user_src\":\"none\",\"db_role\":null,\"app\":null,\"auth\":null}";
@@ -43,6 +46,8 @@ impl Event<'_> {
         if let Some(PolicyTag(policy)) = self.policy {
             out.extend_from_slice(policy);
             if let Body::Statement(event, _) = self.body {
+                out.extend_from_slice(b",\"rule\":");
+                json::string(out, &rule(event));
                 out.extend_from_slice(b",\"rewritten\":");
                 json::boolean(out, is_rewritten(event));
             }
@@ -123,13 +128,7 @@ fn render_statement(out: &mut Vec<u8>, event: &StatementEvent) {
     json::string(out, class(event));
     render_sql(out, facts, event.text_bytes);
     out.extend_from_slice(b",\"objects\":[");
-    for (index, object) in reached(event).enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        render_object(out, object);
-    }
-    out.push(b']');
+    render_objects(out, event);
     let duration = event.ended.microseconds_since(event.started);
     if !matches!(event.phase, RecordPhase::Begin(_)) {
         render_amounts(out, event.rows, event.rows_affected, event.bytes, duration);
@@ -148,6 +147,29 @@ fn render_sql(out: &mut Vec<u8>, facts: &Facts, text_bytes: usize) {
     out.extend_from_slice(b",\"cut\":");
     json::boolean(out, text.len() < facts.normalized.len());
     out.push(b'}');
+}
+
+/// Those with sensitive columns first: what is left out where there are too many is never one of them alone.
+fn render_objects(out: &mut Vec<u8>, event: &StatementEvent) {
+    let begin = out.len();
+    let sensitive = reached(event).filter(|object| !object.sensitive.is_empty());
+    let others = reached(event).filter(|object| object.sensitive.is_empty());
+    let mut more = 0;
+    for object in sensitive.chain(others) {
+        if out.len() - begin > OBJECTS_BYTES_MAX {
+            more += 1;
+            continue;
+        }
+        if out.len() > begin {
+            out.push(b',');
+        }
+        render_object(out, object);
+    }
+    out.push(b']');
+    if more > 0 {
+        out.extend_from_slice(b",\"objects_more\":");
+        json::number(out, more);
+    }
 }
 
 fn render_object(out: &mut Vec<u8>, object: &ObjectAccess) {

@@ -181,7 +181,7 @@ fn a_statement_is_one_line_with_its_keys_in_order() {
             r#""sql":{"text":"SELECT id, iban FROM invoices WHERE note = $1","hash":"e0e4dbc41bfdb728","len":55,"cut":false},"#,
             r#""objects":[{"schema":"public","name":"invoices","kind":"scoped","access":["read"],"#,
             r#""columns":["iban","id"],"sensitive":{"iban":"pci"}}],"rows":2,"affected":null,"bytes":96,"dur_us":1234,"#,
-            r#""policy":{"id":"d1","version":4,"rewritten":true}}"#
+            r#""policy":{"id":"d1","version":4,"rule":"scoped","rewritten":true}}"#
         )
     );
 }
@@ -203,6 +203,7 @@ fn a_refusal_names_its_reason_and_how_grave_it_is() {
         assert_eq!(record["severity"], severity);
         assert_eq!(record["objects"], serde_json::json!([]));
         assert_eq!(record["policy"]["rewritten"], false);
+        assert_eq!(record["policy"]["rule"], code.as_str());
     }
 }
 
@@ -261,6 +262,27 @@ fn a_statement_that_is_recorded_twice_names_its_beginning() {
     let end = record(RecordPhase::End(3), Some(Begin { log: "some-log", seq: 17 }));
     assert_eq!((&end["phase"], &end["begin"]), (&"end".into(), &"some-log/17".into()));
     assert_eq!(end["rows"], 2);
+}
+
+/// A statement of a thousand tables does not make a record that the spool cannot take, nor hide what is sensitive in it.
+#[test]
+fn a_record_of_many_objects_is_bounded_and_names_the_sensitive_ones() {
+    let mut facts = invoices();
+    let sensitive = facts.statements[0].objects.remove(0);
+    let many = (0..3_000).map(|number| ObjectAccess {
+        relation: QualifiedName::new("public", format!("table_{number}_{}", "x".repeat(40))),
+        columns: (0..10).map(|column| format!("column_{column}_{}", "y".repeat(40))).collect(),
+        sensitive: BTreeMap::new(),
+        ..sensitive.clone()
+    });
+    facts.statements[0].objects = many.chain([sensitive.clone()]).collect();
+    let event = statement(forwarded(facts), Outcome::Allow);
+    let line = rendered(&Event::statement(&session(), &PolicyTag::new("d1", 4), &event, None));
+    assert!(line.len() < 200_000, "{}", line.len());
+    let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(record["objects"][0]["name"], "invoices");
+    let named = record["objects"].as_array().unwrap().len() as u64;
+    assert_eq!(named + record["objects_more"].as_u64().unwrap(), 3_001);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::guard::extensions::parameters;
 use crate::guard::function::listed;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::ruleset::{Diagnostic, Ruleset};
+use crate::guard::system::looks_up;
 use crate::policy::{FunctionIdentity, Policy};
 
 /// Which calls of a name can only mean overloads that the policy lists.
@@ -48,11 +49,11 @@ impl Overloads {
         };
         for function in &catalog.functions {
             let on_path = policy.tenancy.search_path.contains(&function.schema);
-            if on_path && listed(&function.name).is_some() && extensions.contains(&function) {
+            if on_path && is_own(&function.name) && extensions.contains(&function) {
                 clear.insert(function.name.clone());
             }
             let meant = function.extension.as_deref().is_none_or(|extension| used.contains(extension));
-            if meant && on_path && listed(&function.name).is_some() {
+            if meant && on_path && is_own(&function.name) {
                 let most = match function.arguments.contains("VARIADIC") {
                     true => usize::MAX,
                     false => parameters(&function.arguments),
@@ -136,6 +137,11 @@ pub(in crate::guard) fn compile_functions(
         }
     }
     listed
+}
+
+/// Whether PostgreSQL has a function of that name which clients may call.
+fn is_own(name: &str) -> bool {
+    listed(name).is_some() || looks_up(name)
 }
 
 /// Those of extensions. None of their overloads that is not listed has defaults: it takes its own number of arguments. But

@@ -249,10 +249,10 @@ impl Walk<'_> {
         let is_own = |name: &str| listed(name).is_some() || system.keeps_its_name(name).is_some();
         match parts.as_slice() {
             [bare] if is_grammar_form(bare) && is_form(self.tokens, tokens.start) => Ok(bare.clone()),
-            [bare] if system.keeps_its_name(bare) == Some(false) => Ok(bare.clone()),
             // In a definition a bare name is one of `pg_catalog`.
             [bare] if self.ruleset.is_clear_call(bare) && self.origin == Origin::Client => Ok(bare.clone()),
             [bare] if self.ruleset.is_overloaded(bare, arguments) => Err(overloaded(bare).at(position)),
+            [bare] if system.keeps_its_name(bare) == Some(false) => Ok(bare.clone()),
             [bare] if is_own(bare) => {
                 self.before(tokens.start, "pg_catalog.");
                 Ok(bare.clone())
@@ -266,6 +266,7 @@ impl Walk<'_> {
                 Ok(bare.clone())
             }
             [schema, bare] if schema == "pg_catalog" && is_own(bare) => Ok(bare.clone()),
+            [schema, bare] if system.is_own_function(schema, bare) => Ok(bare.clone()),
             [schema, bare] if schema != "pg_catalog" => {
                 let name = QualifiedName::new(schema, bare);
                 if self.ruleset.listed_function(&name, arguments) {

@@ -128,7 +128,8 @@ pub(in crate::guard) fn listed_functions<'c>(
             Some(Calls::Nothing) => {}
             Some(Calls::These { functions }) => {
                 let own = catalog.functions.iter().filter(|function| function.extension.as_ref() == Some(name));
-                listed.extend(own.filter(|function| is_among(functions, function)));
+                // None that takes or gives a name that the server looks up.
+                listed.extend(own.filter(|function| !function.looks_up && is_among(functions, function)));
             }
         }
     }

@@ -43,7 +43,7 @@ impl Walk<'_> {
     /// `(root).name`, with the root where it is known.
     pub(in crate::guard) fn field(&self, root: Option<&Expr>, name: &str) -> Outcome<()> {
         system_column(name)?;
-        let row = root.and_then(|root| self.whole_row(root));
+        let row = root.and_then(|root| self.relation_named_by(root).or_else(|| self.whole_row(root)));
         let is_column = row.is_some_and(|entry| entry.column(name).is_some());
         if is_column || self.is_field(name) { Ok(()) } else { Err(refused(name)) }
     }
@@ -72,6 +72,14 @@ impl Walk<'_> {
         let is_function =
             FUNCTIONS.iter().any(|begin| name.starts_with(begin)) || self.ruleset.has_function_named(name);
         is_name && !is_function
+    }
+
+    /// `relation.column[1]`: before a subscript, what stands to the left of a column is its relation.
+    fn relation_named_by(&self, root: &Expr) -> Option<&Entry> {
+        let Expr::Identifier(ident) = root else { return None };
+        let name = ident_value(ident);
+        let levels = self.levels.iter().rev().filter(|level| !level.hidden);
+        levels.into_iter().find_map(|level| level.entries.get(level.entry_named(None, &name)?))
     }
 
     fn whole_row(&self, root: &Expr) -> Option<&Entry> {

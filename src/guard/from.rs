@@ -11,7 +11,7 @@ use crate::guard::reg::made_by;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::scope::{Entry, Level, OutputColumn, Protection};
 use crate::guard::shown::ShownTenant;
-use crate::guard::system::output_columns;
+use crate::guard::system::{output_columns, partition_tree_columns};
 use crate::guard::walk::{Outcome, Walk};
 use crate::sql::ident_value;
 
@@ -185,6 +185,9 @@ impl Walk<'_> {
         let mut entry = Entry { lateral, may_be_reg, ..function_entry(function.clone()) };
         let outputs = output_columns(&function).iter().map(|column| (*column).to_owned());
         entry.function_columns.iter_mut().for_each(|own| own.extend(outputs.clone()));
+        if is_tree {
+            entry.columns = Some(partition_tree_columns());
+        }
         let entry = self.alias(entry, alias);
         self.push_entry(entry)
     }

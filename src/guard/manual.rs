@@ -22,6 +22,7 @@ impl Code {
             Self::FeatureNotAllowed => FEATURE_NOT_ALLOWED,
             Self::StatementTooLarge => STATEMENT_TOO_LARGE,
             Self::RelationUnknown => RELATION_UNKNOWN,
+            Self::NameUnknown => NAME_UNKNOWN,
             Self::RelationReadOnly => RELATION_READ_ONLY,
             Self::ColumnUnknown => COLUMN_UNKNOWN,
             Self::FunctionNotAllowed => FUNCTION_NOT_ALLOWED,
@@ -107,6 +108,15 @@ If the table should be reached, the policy needs a section for it:
 
 \"partywall check --online\" lists the tables that nobody has classified. A
 view is reached if all that it reads is.";
+
+const NAME_UNKNOWN: &str = "\
+A string stands for the name of a type, function, schema or operator (as in
+'mood'::regtype), and there is none of that name, or it is not for clients:
+Partywall does not tell which. Of schemas and types those are for clients that
+hold, or are part of, something that they can reach; of functions PostgreSQL's
+own, by their names in pg_catalog.
+
+Use the name of something that can be reached, or the OID.";
 
 const RELATION_READ_ONLY: &str = "\
 A write, or a lock on rows, of a relation that clients only read: a table that

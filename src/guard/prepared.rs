@@ -52,10 +52,10 @@ impl Walk<'_> {
     }
 
     pub(in crate::guard) fn declare(&mut self, statement: &DeclareStatement) -> Outcome<Naming> {
-        let Tree::Query(query) = statement.tree.as_ref() else {
+        let Tree::Query(_) = statement.tree.as_ref() else {
             return Err(Rejection::new(Code::ReadingsDisagree, "the query of DECLARE is not clear"));
         };
-        self.query(query)?;
+        self.tree(&statement.tree)?;
         Ok(Naming::Declares { cursor: statement.cursor.clone(), hold: statement.hold })
     }
 }

@@ -71,6 +71,8 @@ codes! {
     StatementTooLarge = "statement-too-large", "54000";
     /// A relation that is not in the catalogue or not for clients. Worded as PostgreSQL words a missing one.
     RelationUnknown = "relation-unknown", "42P01";
+    /// A type, function, schema or the like, in a string that is read as its name, that is not there or not for clients.
+    NameUnknown = "name-unknown", "42704";
     /// A relation that exists but that the policy does not let be written.
     RelationReadOnly = "relation-read-only", "42501";
     /// A column that does not exist, or a system column.

@@ -36,6 +36,7 @@ const FREE: &[&str] = &[
 const SHOWN: &[&str] = &[
     "client_encoding",
     "client_min_messages",
+    "default_table_access_method",
     "default_text_search_config",
     "integer_datetimes",
     "lc_collate",

@@ -126,8 +126,9 @@ fn kept(fields: &Fields<'_>, sql: Option<&GuardedSql>) -> Vec<(u8, String)> {
         .filter_map(|(code, value)| {
             let text = String::from_utf8_lossy(value);
             match code {
-                // The schema is the guard's addition.
+                // The schema is the guard's addition, also where a name in a string leads nowhere.
                 b'M' if sqlstate == b"42883" => Some((code, text.replace("function pg_catalog.", "function "))),
+                b'M' if sqlstate == b"42P01" => Some((code, text.replace("relation \"pg_catalog.", "relation \""))),
                 b'S' | b'V' | b'C' | b'M' | b'H' | b's' | b't' | b'c' | b'd' | b'n' => Some((code, text.into_owned())),
                 b'D' if repeats_the_key(sqlstate, &text) => Some((code, text.into_owned())),
                 b'P' => Some((code, sql?.client_position(text.parse().ok()?)?.to_string())),

@@ -67,7 +67,7 @@ impl Target {
             password,
             tls,
             connect_timeout: settings.connect_timeout,
-            search_path: search_path.iter().map(|schema| quote_identifier(schema)).collect::<Vec<_>>().join(", "),
+            search_path: search_path.iter().map(|schema| written(schema)).collect::<Vec<_>>().join(", "),
             scram_keys: Mutex::new(None),
         })
     }
@@ -162,4 +162,11 @@ pub async fn connect(target: &Target, parameters: &[(String, String)]) -> Result
 
 fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// In quotes only where it needs them: SHOW gives the client what is written here.
+fn written(schema: &str) -> String {
+    let is_plain = |at: usize, byte: u8| byte.is_ascii_lowercase() || byte == b'_' || (at > 0 && byte.is_ascii_digit());
+    let needs_none = !schema.is_empty() && schema.bytes().enumerate().all(|(at, byte)| is_plain(at, byte));
+    if needs_none { schema.to_owned() } else { quote_identifier(schema) }
 }

@@ -148,7 +148,7 @@ fn a_hole_is_heard() {
 }
 
 /// The SQLSTATEs of refusals.
-const REFUSALS: &[&str] = &["42501", "0A000", "42P01", "42601", "42703", "XX000"];
+const REFUSALS: &[&str] = &["42501", "0A000", "42P01", "42704", "42601", "42703", "XX000"];
 
 /// In a transaction that is rolled back, unless the text has one of its own.
 fn try_one(clients: &mut [Connection], case: &Case) -> Option<String> {

@@ -82,6 +82,16 @@ impl Gate {
         self.live.load().ruleset.clone().unwrap()
     }
 
+    /// For libpq, which finds a socket by its folder and a number.
+    pub(crate) fn conninfo(&self) -> String {
+        let folder = self.socket.parent().unwrap();
+        let link = folder.join(".s.PGSQL.5432");
+        if !link.exists() {
+            std::os::unix::fs::symlink(&self.socket, &link).unwrap();
+        }
+        format!("host={} port=5432 user={LOGIN} password={PASSWORD} dbname={}", folder.display(), self.database)
+    }
+
     pub(crate) fn connect(&self) -> Connection {
         Connection::open(&self.socket, &[("user", LOGIN), ("database", &self.database)], PASSWORD)
     }

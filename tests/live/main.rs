@@ -28,6 +28,7 @@ mod run;
 mod script;
 mod shared;
 mod sqlsmith;
+mod system;
 mod terms;
 mod throwaway;
 mod totality;

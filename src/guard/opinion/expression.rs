@@ -171,6 +171,7 @@ impl<'t> Reader<'t, '_> {
                     || is_made_by_the_grammar(name)
                     || self.ruleset.system().keeps_its_name(name).is_some()
             }
+            Some([schema, name]) if self.ruleset.system().is_own_function(schema, name) => true,
             Some([schema, name]) => self.ruleset.listed_function(&QualifiedName::new(*schema, *name), args.len()),
             Some([name]) if self.ruleset.is_clear_call(name) => true,
             // SUBSTRING(…) and OVERLAY(…) with commas: the grammar leaves the name to the search path.

@@ -2,6 +2,7 @@
 
 use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments};
 
+use crate::guard::kind::Kind;
 use crate::sql::ident_value;
 
 pub(super) fn plain_arguments(arguments: &FunctionArguments) -> Option<Vec<&Expr>> {
@@ -24,6 +25,7 @@ pub(super) fn makes_text(expression: &Expr) -> bool {
     match expression {
         Expr::Nested(inner) => makes_text(inner),
         Expr::BinaryOp { op: BinaryOperator::StringConcat, .. } => true,
+        Expr::Cast { data_type, .. } => Kind::of_data_type(data_type) == Kind::Text,
         Expr::Function(function) => {
             let last = function.name.0.last().and_then(|part| part.as_ident()).map(ident_value);
             last.is_some_and(|name| ["quote_ident", "format", "concat", "replace"].contains(&name.as_str()))

@@ -10,7 +10,7 @@ use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::setting;
 use crate::guard::system::argument::{is_own_role, makes_text, plain_arguments};
-use crate::guard::system::function::{NOTHING, Treatment, name_column, treatment};
+use crate::guard::system::function::{NOTHING, PLAIN_VIEWS, Treatment, name_column, treatment};
 use crate::guard::system::identifier::identifiers;
 use crate::guard::system::reach::COLUMN;
 use crate::guard::walk::{Outcome, Walk};
@@ -30,6 +30,11 @@ pub(super) enum Naming {
     Name,
     /// A name, or digits that are an OID.
     NameOrOid,
+}
+
+/// Whether it is a function that looks the catalogue up.
+pub(in crate::guard) fn looks_up(name: &str) -> bool {
+    treatment(name).is_some()
 }
 
 /// `None`: no function of these. Whether its name is to be kept.
@@ -87,7 +92,13 @@ impl Walk<'_> {
                 }
                 Ok(())
             }
-            Treatment::Relation => self.relation_argument(arguments.first(), ""),
+            Treatment::Definition => {
+                self.relation_argument(arguments.first(), "")?;
+                match arguments.first() {
+                    Some(view) => self.in_reach(view.tokens.clone(), PLAIN_VIEWS, Naming::Oid),
+                    None => Ok(()),
+                }
+            }
             Treatment::RelationName => {
                 self.relation_argument(arguments.first(), "::pg_catalog.regclass::pg_catalog.text")
             }
@@ -246,6 +257,7 @@ impl Walk<'_> {
         match self.shown_relation(name) {
             Some(_) => Ok(()),
             None => {
+                let name = identifiers(name).map_or_else(|| name.to_owned(), |parts| parts.join("."));
                 let message = format!("relation \"{name}\" does not exist");
                 Err(Rejection::new(Code::RelationUnknown, message).at(self.position(token)))
             }

@@ -8,7 +8,9 @@ use crate::guard::from::not_allowed;
 use crate::guard::kind::Kind;
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::scope::{ColumnName, Resolved};
+use crate::guard::system::argument::makes_text;
 use crate::guard::system::call::Naming;
+use crate::guard::system::function::name_column;
 use crate::guard::system::identifier::identifiers;
 use crate::guard::types::is_built_in;
 use crate::guard::walk::{Outcome, Walk, quote_name};
@@ -67,9 +69,8 @@ impl Walk<'_> {
             {
                 Naming::Oid
             }
-            Kind::Text | Kind::Untyped if matches!(catalog, "pg_class" | "pg_namespace" | "pg_roles") => {
-                Naming::NameOrOid
-            }
+            _ if makes_text(inner) && name_column(catalog).is_some() => Naming::NameOrOid,
+            Kind::Text | Kind::Untyped if name_column(catalog).is_some() => Naming::NameOrOid,
             _ => Naming::Oid,
         };
         if !self.is_from_lens(inner, catalog) {
@@ -141,11 +142,21 @@ impl Walk<'_> {
         resolved: Option<&Resolved>,
         name: ColumnName<'_>,
     ) -> Option<String> {
-        let resolved = resolved.filter(|_| self.ruleset.system().shows_structure());
-        let resolved = resolved.filter(|resolved| name.column == "tableoid" && resolved.column.is_none())?;
-        let entries = &self.levels.get(resolved.level)?.entries;
-        let [at] = resolved.entries.as_slice() else { return None };
-        let relation = entries.get(*at)?.relation.as_ref()?;
+        if name.column != "tableoid" || !self.ruleset.system().shows_structure() {
+            return None;
+        }
+        let relation = match (resolved, name.relation) {
+            (Some(Resolved { level, entries, column: None }), Some(_)) => {
+                let [at] = entries.as_slice() else { return None };
+                self.levels.get(*level)?.entries.get(*at)?.relation.as_ref()?
+            }
+            // Without its relation's name, of the only one there is.
+            (None, None) => match self.levels.last()?.entries.as_slice() {
+                [entry] => entry.relation.as_ref()?,
+                _ => return None,
+            },
+            _ => return None,
+        };
         let is_catalog = relation.schema == "pg_catalog" && self.ruleset.system().lens(relation).is_some();
         is_catalog.then(|| {
             let name = quote_literal(&relation.to_string());
@@ -164,8 +175,12 @@ impl Walk<'_> {
     }
 
     fn full_name(&self, text: &str, bare: &str) -> Outcome<String> {
-        let missing =
-            |kind: &str| Err(Rejection::new(Code::RelationUnknown, format!("{kind} \"{text}\" does not exist")));
+        // As the server writes it: without the quotes.
+        let name = identifiers(text).map_or_else(|| text.to_owned(), |parts| parts.join("."));
+        let missing = |kind: &str| {
+            let code = if kind == "relation" { Code::RelationUnknown } else { Code::NameUnknown };
+            Err(Rejection::new(code, format!("{kind} \"{name}\" does not exist")))
+        };
         match bare {
             "regclass" => match self.shown_relation(text) {
                 Some(name) => Ok(quote_name(&name)),
@@ -177,7 +192,7 @@ impl Walk<'_> {
             },
             "regtype" => self.full_type_name(text).map_or_else(|| missing("type"), Ok),
             "regproc" | "regcollation" | "regconfig" | "regdictionary" => {
-                own_name(text).map_or_else(|| missing("object"), Ok)
+                own_name(text).map_or_else(|| missing(if bare == "regproc" { "function" } else { "object" }), Ok)
             }
             "regprocedure" => self.full_signature(text).map_or_else(|| missing("function"), Ok),
             _ => Err(not_allowed(&format!("a name of type {bare}")).hint("Use the OID.")),

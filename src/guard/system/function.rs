@@ -1,5 +1,8 @@
 //! PostgreSQL's functions that look the catalogue up: what each may be given.
 
+use crate::guard::kind::{Kind, Reg};
+use crate::guard::scope::OutputColumn;
+
 /// What a call is made of before it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Treatment {
@@ -7,8 +10,8 @@ pub(super) enum Treatment {
     Open,
     /// These arguments are OIDs of rows of a relation: those in reach, or NULL.
     Oids(&'static [(usize, &'static str)]),
-    /// The first argument is a relation, by OID or by name.
-    Relation,
+    /// The first argument is a view, by OID or by name, whose definition may be shown.
+    Definition,
     /// The first argument is a relation by name, and is sent as one.
     RelationName,
     /// How much the rows of all tenants take: not known.
@@ -41,7 +44,7 @@ pub(super) fn treatment(name: &str) -> Option<Treatment> {
         return Some(Treatment::Oids(arguments));
     }
     match name {
-        "pg_get_viewdef" => Some(Treatment::Relation),
+        "pg_get_viewdef" => Some(Treatment::Definition),
         "pg_get_serial_sequence" => Some(Treatment::RelationName),
         "obj_description" | "shobj_description" => Some(Treatment::Comment),
         "has_table_privilege" | "has_any_column_privilege" | "has_column_privilege" | "has_sequence_privilege" => {
@@ -54,6 +57,7 @@ pub(super) fn treatment(name: &str) -> Option<Treatment> {
         "has_language_privilege" => Some(Treatment::Privilege("pg_language")),
         "pg_has_role" => Some(Treatment::Privilege("pg_roles")),
         "to_regclass" => Some(Treatment::LookUp("pg_class", "regclass")),
+        "to_regtype" => Some(Treatment::LookUp("pg_type", "regtype")),
         "to_regnamespace" => Some(Treatment::LookUp("pg_namespace", "regnamespace")),
         "to_regrole" => Some(Treatment::LookUp("pg_roles", "regrole")),
         "current_setting" => Some(Treatment::Setting),
@@ -72,6 +76,7 @@ pub(in crate::guard) fn takes_no_type(name: &str) -> bool {
 pub(super) fn name_column(relation: &str) -> Option<&'static str> {
     match relation {
         "pg_class" => Some("relname"),
+        "pg_type" => Some("typname"),
         "pg_namespace" => Some("nspname"),
         "pg_database" => Some("datname"),
         "pg_roles" => Some("rolname"),
@@ -90,6 +95,17 @@ pub(in crate::guard) fn output_columns(name: &str) -> &'static [&'static str] {
         "ts_token_type" => &["tokid", "alias", "description"],
         _ => &[],
     }
+}
+
+/// Of the query that stands for `pg_partition_tree`.
+pub(in crate::guard) fn partition_tree_columns() -> Vec<OutputColumn> {
+    let column = |name: &str, kind: Kind| OutputColumn { name: name.to_owned(), kind, total: true };
+    vec![
+        column("relid", Kind::Reg(Reg::Named("regclass"))),
+        column("parentrelid", Kind::Reg(Reg::Named("regclass"))),
+        column("isleaf", Kind::Boolean),
+        column("level", Kind::Integer),
+    ]
 }
 
 /// Each with its reason: encodings, words and sizes in figures are arithmetic on the argument; `current_schemas` shows
@@ -147,6 +163,12 @@ pub(super) const OWN_FUNCTIONS: &str = "own_functions";
 
 /// What has a description of its own: relations, types and functions in reach.
 pub(super) const DESCRIBED: &str = "described";
+
+/// Tenant columns, with their numbers and types.
+pub(super) const TENANT_COLUMNS: &str = "tenant_columns";
+
+/// Views whose definitions tell of no tenant.
+pub(super) const PLAIN_VIEWS: &str = "plain_views";
 
 /// What nobody comments on here.
 pub(super) const NOTHING: &str = "nothing";

@@ -50,7 +50,7 @@ pub(super) const INFORMATION: &[SystemRelation] = &[
         name: "columns",
         rows: "{pair r.table_schema r.table_name}",
         columns: "table_catalog:sql_identifier table_schema:sql_identifier table_name:sql_identifier \
-            column_name:sql_identifier ordinal_position:cardinal_number column_default:character_data \
+            column_name:sql_identifier ordinal_position:cardinal_number column_default:character_data=default_of \
             is_nullable:yes_or_no data_type:character_data character_maximum_length:cardinal_number \
             character_octet_length:cardinal_number numeric_precision:cardinal_number \
             numeric_precision_radix:cardinal_number numeric_scale:cardinal_number \
@@ -64,20 +64,21 @@ pub(super) const INFORMATION: &[SystemRelation] = &[
             is_self_referencing:yes_or_no is_identity:yes_or_no identity_generation:character_data \
             identity_start:character_data identity_increment:character_data identity_maximum:character_data \
             identity_minimum:character_data identity_cycle:yes_or_no is_generated:character_data \
-            generation_expression:character_data is_updatable:yes_or_no",
+            generation_expression:character_data=generation is_updatable:yes_or_no",
     },
     SystemRelation {
         name: "views",
         rows: "{pair r.table_schema r.table_name}",
         columns: "table_catalog:sql_identifier table_schema:sql_identifier table_name:sql_identifier \
-            view_definition:character_data check_option:character_data is_updatable:yes_or_no \
+            view_definition:character_data=plain:table_schema:table_name check_option:character_data is_updatable:yes_or_no \
             is_insertable_into:yes_or_no is_trigger_updatable:yes_or_no is_trigger_deletable:yes_or_no \
             is_trigger_insertable_into:yes_or_no",
     },
     SystemRelation {
         name: "table_constraints",
-        rows: "({pair r.table_schema r.table_name} AND CASE WHEN r.constraint_type = 'FOREIGN KEY' THEN \
-            {constraint r.table_schema r.table_name r.constraint_name} ELSE true END)",
+        rows: "({pair r.table_schema r.table_name} AND CASE WHEN r.constraint_type = 'CHECK' AND \
+            r.constraint_name::pg_catalog.text OPERATOR(pg_catalog.~) '^[0-9]+_[0-9]+_[0-9]+_not_null$'::pg_catalog.text \
+            THEN true ELSE {constraint r.table_schema r.table_name r.constraint_name} END)",
         columns: "constraint_catalog:sql_identifier constraint_schema:sql_identifier constraint_name:sql_identifier \
             table_catalog:sql_identifier table_schema:sql_identifier table_name:sql_identifier \
             constraint_type:character_data is_deferrable:yes_or_no initially_deferred:yes_or_no \
@@ -191,7 +192,7 @@ pub(super) const INFORMATION: &[SystemRelation] = &[
             collation_catalog:sql_identifier collation_schema:sql_identifier collation_name:sql_identifier \
             numeric_precision:cardinal_number numeric_precision_radix:cardinal_number \
             numeric_scale:cardinal_number datetime_precision:cardinal_number interval_type:character_data \
-            interval_precision:cardinal_number domain_default:character_data udt_catalog:sql_identifier \
+            interval_precision:cardinal_number domain_default:character_data=null udt_catalog:sql_identifier \
             udt_schema:sql_identifier udt_name:sql_identifier scope_catalog:sql_identifier \
             scope_schema:sql_identifier scope_name:sql_identifier maximum_cardinality:cardinal_number \
             dtd_identifier:sql_identifier",
@@ -235,7 +236,7 @@ pub(super) const INFORMATION: &[SystemRelation] = &[
             collation_name:sql_identifier numeric_precision:cardinal_number \
             numeric_precision_radix:cardinal_number numeric_scale:cardinal_number \
             datetime_precision:cardinal_number interval_type:character_data interval_precision:cardinal_number \
-            domain_default:character_data udt_catalog:sql_identifier udt_schema:sql_identifier \
+            domain_default:character_data=null udt_catalog:sql_identifier udt_schema:sql_identifier \
             udt_name:sql_identifier scope_catalog:sql_identifier scope_schema:sql_identifier \
             scope_name:sql_identifier maximum_cardinality:cardinal_number dtd_identifier:sql_identifier",
     },
@@ -274,7 +275,8 @@ pub(super) const INFORMATION: &[SystemRelation] = &[
     },
     SystemRelation {
         name: "triggers",
-        rows: "{pair r.event_object_schema r.event_object_table}",
+        rows: "({pair r.event_object_schema r.event_object_table} AND {trigger r.event_object_schema \
+            r.event_object_table r.trigger_name})",
         columns: "trigger_catalog:sql_identifier trigger_schema:sql_identifier trigger_name:sql_identifier \
             event_manipulation:character_data event_object_catalog:sql_identifier \
             event_object_schema:sql_identifier event_object_table:sql_identifier action_order:cardinal_number \
@@ -285,7 +287,8 @@ pub(super) const INFORMATION: &[SystemRelation] = &[
     },
     SystemRelation {
         name: "triggered_update_columns",
-        rows: "{pair r.event_object_schema r.event_object_table}",
+        rows: "({pair r.event_object_schema r.event_object_table} AND {trigger r.event_object_schema \
+            r.event_object_table r.trigger_name})",
         columns: "trigger_catalog:sql_identifier trigger_schema:sql_identifier trigger_name:sql_identifier \
             event_object_catalog:sql_identifier event_object_schema:sql_identifier \
             event_object_table:sql_identifier event_object_column:sql_identifier",

@@ -36,7 +36,7 @@ struct SystemColumn<'a> {
 pub(super) fn lens(relation: &SystemRelation, schema: &str, visible: &Visible, server_version: u32) -> SystemLens {
     let columns: Vec<SystemColumn<'_>> =
         relation.columns.split_whitespace().filter_map(|column| parse(column, server_version / 10_000)).collect();
-    let values: Vec<String> = columns.iter().map(|column| value(column, schema)).collect();
+    let values: Vec<String> = columns.iter().map(|column| value(column, schema, visible)).collect();
     let source = if relation.rows.starts_with("SELECT") {
         format!("({}) AS r", visible.expand(relation.rows))
     } else {
@@ -63,7 +63,7 @@ fn parse(column: &str, version: u32) -> Option<SystemColumn<'_>> {
     Some(SystemColumn { name, type_name, mask })
 }
 
-fn value(column: &SystemColumn<'_>, schema: &str) -> String {
+fn value(column: &SystemColumn<'_>, schema: &str, visible: &Visible) -> String {
     let SystemColumn { name, type_name, mask } = column;
     let of_schema = matches!(*type_name, "sql_identifier" | "character_data" | "yes_or_no" | "cardinal_number");
     let type_schema = if of_schema { schema } else { "pg_catalog" };
@@ -77,6 +77,19 @@ fn value(column: &SystemColumn<'_>, schema: &str) -> String {
         ),
         Some("ownername") => format!("({})::{full_type}", owner_name(name)),
         Some("own") => format!("CASE WHEN r.oid OPERATOR(pg_catalog.<) 16384::pg_catalog.oid THEN r.{name} END"),
+        Some("none") => format!("CASE WHEN false THEN r.{name} END"),
+        Some("default") => visible.expand("(r.atthasdef AND NOT {tenant r.attrelid r.attnum})"),
+        Some("untold") => format!("CASE WHEN {} THEN r.{name} END", visible.untold("r.oid")),
+        Some("default_of") => {
+            let is_tenant = visible.is_tenant_column("r.table_schema", "r.table_name", "r.column_name");
+            format!("CASE WHEN NOT {is_tenant} THEN r.{name} END")
+        }
+        Some("generation") => {
+            format!("CASE WHEN NOT {} THEN r.{name} END", visible.holds_tenant_column(&format!("r.{name}")))
+        }
+        Some(mask) if let Some((schema, view)) = mask.strip_prefix("plain:").and_then(|rest| rest.split_once(':')) => {
+            visible.expand(&format!("CASE WHEN {{plain r.{schema} r.{view}}} THEN r.{name} END"))
+        }
         Some(constant) => format!("{}::{full_type}", quote_literal(constant)),
         None => match *type_name {
             "name" => format!("r.{name}::pg_catalog.text::pg_catalog.name"),

@@ -42,10 +42,11 @@ use crate::policy::{CatalogAccess, Tenancy};
 use crate::sql::{TextLimits, lex};
 use crate::sql::{TokenKind, Tokens, token_range};
 
+pub(in crate::guard) use crate::guard::system::call::looks_up;
 #[cfg(feature = "second-opinion")]
 pub(in crate::guard) use crate::guard::system::cast::named_catalog;
 pub(in crate::guard) use crate::guard::system::cast::naming_type;
-pub(in crate::guard) use crate::guard::system::function::{output_columns, takes_no_type};
+pub(in crate::guard) use crate::guard::system::function::{output_columns, partition_tree_columns, takes_no_type};
 pub(in crate::guard) use crate::guard::system::lens::SystemLens;
 
 /// PostgreSQL's own relations as a ruleset shows them.
@@ -68,10 +69,16 @@ impl System {
         functions: impl Iterator<Item = &'a QualifiedName>,
         tenancy: &Tenancy,
     ) -> Self {
-        if tenancy.catalog == CatalogAccess::Off {
-            return Self::off(catalog);
-        }
         let mut visible = Visible::default();
+        for (name, rule) in relations {
+            if let Lens::Scoped(column) = &rule.lens {
+                let columns = visible.tenant_columns.entry((name.schema.clone(), column.name.clone())).or_default();
+                columns.insert(name.name.clone());
+            }
+        }
+        if tenancy.catalog == CatalogAccess::Off {
+            return Self::off(catalog, visible);
+        }
         visible.schemas.extend(["pg_catalog", "information_schema"].map(str::to_owned));
         visible.schemas.extend(tenancy.search_path.iter().cloned());
         let named = relations.iter().filter(|(_, rule)| is_visible(rule)).map(|(name, _)| name);
@@ -82,6 +89,13 @@ impl System {
         for QualifiedName { schema, name } in functions {
             visible.schemas.insert(schema.clone());
             visible.functions.entry(schema.clone()).or_default().insert(name.clone());
+        }
+        let names: BTreeSet<&str> = visible.tenant_columns.keys().map(|(_, column)| column.as_str()).collect();
+        let is_plain = |definition: &str| !names.iter().any(|name| definition.contains(name));
+        let views = relations.iter().filter(|(_, rule)| is_visible(rule));
+        let views = views.filter(|(_, rule)| rule.relation.definition.as_deref().is_some_and(is_plain));
+        for (QualifiedName { schema, name }, _) in views.collect::<Vec<_>>() {
+            visible.plain_views.entry(schema.clone()).or_default().insert(name.clone());
         }
         let composite = catalog.types.iter().filter(|entry| entry.kind == TypeKind::Composite);
         for entry in composite.filter(|entry| visible.schemas.contains(&entry.schema)).collect::<Vec<_>>() {
@@ -101,8 +115,7 @@ impl System {
     }
 
     /// PostgreSQL's own types and operators, and no look-ups.
-    fn off(catalog: &Catalog) -> Self {
-        let visible = Visible::default();
+    fn off(catalog: &Catalog, visible: Visible) -> Self {
         let own = OWN_ALONE.iter().filter_map(|(name, rows)| {
             let columns = relation_named("pg_catalog", name)?.columns;
             let relation = SystemRelation { name, rows, columns };
@@ -122,6 +135,11 @@ impl System {
     /// `None`: no function that looks the catalogue up. Whether its name is to be kept.
     pub(in crate::guard) fn keeps_its_name(&self, name: &str) -> Option<bool> {
         keeps_its_name(name).filter(|_| self.shows_structure())
+    }
+
+    /// PostgreSQL's own outside of `pg_catalog`, which JDBC calls: it takes an array apart.
+    pub(in crate::guard) fn is_own_function(&self, schema: &str, name: &str) -> bool {
+        self.shows_structure() && schema == "information_schema" && name == "_pg_expandarray"
     }
 
     pub(in crate::guard) fn lens(&self, name: &QualifiedName) -> Option<&SystemLens> {

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::guard::system::call::Naming;
-use crate::guard::system::function::{DESCRIBED, NOTHING, OWN_FUNCTIONS, name_column};
+use crate::guard::system::function::{DESCRIBED, NOTHING, OWN_FUNCTIONS, PLAIN_VIEWS, TENANT_COLUMNS, name_column};
 use crate::guard::system::relation_named;
 use crate::guard::system::visible::{Visible, operators};
 
 /// What is in reach of each catalogue, as queries that stand once before a statement; each may use those before it.
 pub(super) const SETS: &[&str] = &[
+    TENANT_COLUMNS,
     "pg_class",
+    PLAIN_VIEWS,
     "pg_namespace",
     "pg_type",
     "pg_proc",
@@ -51,6 +53,8 @@ pub(super) const PREFIX: &str = "partywall_";
 /// Each set's query, brackets included.
 pub(super) fn sets(visible: &Visible) -> Vec<(&'static str, String)> {
     let query = |set: &'static str| match set {
+        TENANT_COLUMNS => visible.tenant_columns(),
+        PLAIN_VIEWS => visible.plain_views(),
         "pg_class" => visible.classes(),
         OWN_FUNCTIONS => operators("(SELECT p.oid FROM pg_catalog.pg_proc AS p WHERE p.oid < 16384::pg_catalog.oid)"),
         NOTHING => "(SELECT 0::pg_catalog.oid AS oid WHERE false)".to_owned(),
@@ -85,6 +89,11 @@ pub(super) fn names(visible: &Visible) -> BTreeMap<&'static str, String> {
          JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE {pg_class c.oid} OFFSET 0)",
     );
     queries.insert("pg_class", classes);
+    let types = visible.expand(
+        "(SELECT t.oid, t.typname AS name, n.nspname AS schema FROM pg_catalog.pg_type AS t \
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace WHERE {pg_type t.oid} OFFSET 0)",
+    );
+    queries.insert("pg_type", types);
     let settings =
         visible.expand("(SELECT s.name AS oid, s.name FROM pg_catalog.unnest({settings}) AS s (name) OFFSET 0)");
     queries.insert("pg_settings", settings);
@@ -111,6 +120,13 @@ pub(super) fn around_name(query: &str, relation: &str, naming: Naming) -> (Strin
             matches_part("partywall.name", "n.name"),
             matches_pair()
         )
+    } else if relation == "pg_type" {
+        format!(
+            "({} AND pg_catalog.pg_type_is_visible(n.oid) OR {} \
+             OR pg_catalog.format_type(n.oid, NULL) = pg_catalog.lower(partywall.name))",
+            matches_part("partywall.name", "n.name"),
+            matches_pair()
+        )
     } else if relation == "pg_settings" {
         "pg_catalog.lower(n.name) = pg_catalog.lower(partywall.name)".to_owned()
     } else {
@@ -124,10 +140,21 @@ pub(super) fn around_name(query: &str, relation: &str, naming: Naming) -> (Strin
         Naming::Oid | Naming::Name => by_name,
     };
     let condition = operators(&condition);
-    let before = "(SELECT n.oid AS {name} FROM (SELECT (".to_owned();
-    let after = format!(")::pg_catalog.text AS name OFFSET 0) AS partywall CROSS JOIN {query} AS n WHERE {condition})");
+    let found =
+        if relation == "pg_class" && naming == Naming::NameOrOid { operators(MISSING) } else { "n.oid".to_owned() };
+    let before = format!("(SELECT {found} AS {COLUMN} FROM (SELECT (");
+    let after = format!(")::pg_catalog.text AS name OFFSET 0) AS partywall LEFT JOIN {query} AS n ON {condition})");
     (before, after)
 }
+
+/// A cast of a name that is not in reach fails as one of none does. In `pg_catalog` there is nothing hidden that is not
+/// PostgreSQL's own; the session takes the schema out of the error.
+const MISSING: &str = "COALESCE(n.oid, CASE WHEN partywall.name = '-'::pg_catalog.text THEN 0::pg_catalog.oid \
+    WHEN partywall.name OPERATOR(pg_catalog.!~) '^[0-9]+$'::pg_catalog.text \
+    THEN ('pg_catalog.'::pg_catalog.text OPERATOR(pg_catalog.||) \
+    pg_catalog.quote_ident(CASE WHEN partywall.name OPERATOR(pg_catalog.~) '\"'::pg_catalog.text \
+    THEN pg_catalog.replace(partywall.name, '\"', '') ELSE pg_catalog.lower(partywall.name) END))\
+    ::pg_catalog.regclass::pg_catalog.oid END)";
 
 /// A name as SQL writes it, in quotes or in letters of whatever case.
 fn matches_part(text: &str, name: &str) -> String {

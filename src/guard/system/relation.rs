@@ -10,7 +10,7 @@ pub(super) const OWN_ALONE: &[(&str, &str)] = &[
     ("pg_am", "true"),
     ("pg_cast", "true"),
     ("pg_collation", "true"),
-    ("pg_enum", "true"),
+    ("pg_enum", "{untold r.enumtypid}"),
     ("pg_language", "true"),
     ("pg_namespace", "r.nspname = ANY ('{pg_catalog,information_schema,public}'::pg_catalog.name[])"),
     ("pg_opclass", "true"),
@@ -45,14 +45,15 @@ pub(super) const RELATIONS: &[SystemRelation] = &[
         rows: "{pg_class r.attrelid}",
         columns: "attrelid:oid attname:name atttypid:oid attstattarget:int4 attlen:int2 attnum:int2 attndims:int4 \
             attcacheoff:int4@-17 atttypmod:int4 attbyval:bool attalign:char attstorage:char \
-            attcompression:char@14 attnotnull:bool atthasdef:bool atthasmissing:bool attidentity:char \
+            attcompression:char@14 attnotnull:bool atthasdef:bool=default atthasmissing:bool=f attidentity:char \
             attgenerated:char attisdropped:bool attislocal:bool attinhcount:int4 attcollation:oid \
-            attacl:_aclitem=null attoptions:_text attfdwoptions:_text attmissingval:anyarray",
+            attacl:_aclitem=null attoptions:_text attfdwoptions:_text attmissingval:anyarray=none",
     },
-    // Their defaults.
+    // Their defaults, but for those of tenant columns and those computed from one.
     SystemRelation {
         name: "pg_attrdef",
-        rows: "{pg_class r.adrelid}",
+        rows: "({pg_class r.adrelid} AND NOT {tenant r.adrelid r.adnum} AND NOT {tells r.adrelid \
+            r.adbin::pg_catalog.text})",
         columns: "oid:oid adrelid:oid adnum:int2 adbin:pg_node_tree",
     },
     // Their indexes.
@@ -65,31 +66,33 @@ pub(super) const RELATIONS: &[SystemRelation] = &[
             indisreplident:bool indkey:int2vector indcollation:oidvector indclass:oidvector indoption:int2vector \
             indexprs:pg_node_tree indpred:pg_node_tree",
     },
-    // Their constraints, and those of domains; no foreign key to what is not there.
+    // Their constraints, and those of domains; no foreign key to what is not there, and no condition on a tenant column.
     SystemRelation {
         name: "pg_constraint",
-        rows: "({pg_class r.conrelid} AND (r.confrelid = 0::pg_catalog.oid OR {pg_class r.confrelid}) OR \
-            r.conrelid = 0::pg_catalog.oid AND {pg_type r.contypid})",
+        rows: "CASE WHEN r.conrelid = 0::pg_catalog.oid THEN {pg_type r.contypid} AND {untold r.contypid} \
+            WHEN r.contype = 'c'::pg_catalog.\"char\" THEN {pg_class r.conrelid} AND NOT {tells r.conrelid \
+            r.conbin::pg_catalog.text} WHEN r.contype = 'f'::pg_catalog.\"char\" THEN {pg_class r.conrelid} AND \
+            {pg_class r.confrelid} ELSE {pg_class r.conrelid} AND {pg_class r.conindid} END",
         columns: "oid:oid conname:name connamespace:oid contype:char condeferrable:bool condeferred:bool \
             convalidated:bool conrelid:oid contypid:oid conindid:oid conparentid:oid=0 confrelid:oid \
             confupdtype:char confdeltype:char confmatchtype:char conislocal:bool coninhcount:int4 \
             connoinherit:bool conkey:_int2 confkey:_int2 conpfeqop:_oid conppeqop:_oid conffeqop:_oid \
             confdelsetcols:_int2@15 conexclop:_oid conbin:pg_node_tree",
     },
-    // Their triggers; those that foreign keys make would tell of tables elsewhere.
+    // Their triggers; those that foreign keys make would tell of tables elsewhere, and some may be for one tenant.
     SystemRelation {
         name: "pg_trigger",
         rows: "({pg_class r.tgrelid} AND NOT r.tgisinternal AND (r.tgconstrrelid = 0::pg_catalog.oid OR \
-            {pg_class r.tgconstrrelid}))",
+            {pg_class r.tgconstrrelid}) AND NOT {tells r.tgrelid r.tgqual::pg_catalog.text})",
         columns: "oid:oid tgrelid:oid tgparentid:oid=0@13 tgname:name tgfoid:oid tgtype:int2 tgenabled:char \
             tgisinternal:bool tgconstrrelid:oid tgconstrindid:oid tgconstraint:oid tgdeferrable:bool \
             tginitdeferred:bool tgnargs:int2 tgattr:int2vector tgargs:bytea tgqual:pg_node_tree tgoldtable:name \
             tgnewtable:name",
     },
-    // Their rules.
+    // The rules of views whose definitions are shown.
     SystemRelation {
         name: "pg_rewrite",
-        rows: "{pg_class r.ev_class}",
+        rows: "({pg_class r.ev_class} AND {plain_views r.ev_class})",
         columns: "oid:oid rulename:name ev_class:oid ev_type:char ev_enabled:char is_instead:bool \
             ev_qual:pg_node_tree=null ev_action:pg_node_tree=null",
     },
@@ -113,17 +116,17 @@ pub(super) const RELATIONS: &[SystemRelation] = &[
         columns: "seqrelid:oid seqtypid:oid seqstart:int8 seqincrement:int8 seqmax:int8 seqmin:int8 seqcache:int8 \
             seqcycle:bool",
     },
-    // What statistics are kept, not the statistics.
+    // They serve the planner alone, and may be called after those for whom they were made.
     SystemRelation {
         name: "pg_statistic_ext",
-        rows: "{pg_class r.stxrelid}",
+        rows: "false",
         columns: "oid:oid stxrelid:oid stxname:name stxnamespace:oid stxowner:oid=owner stxstattarget:int4@13 \
             stxkeys:int2vector stxkind:_char stxexprs:pg_node_tree@14",
     },
-    // Schemas that hold something in reach.
+    // Schemas that hold something in reach, and the one of long values, in which nothing is.
     SystemRelation {
         name: "pg_namespace",
-        rows: "(r.nspname = ANY ({schemas}) OR r.oid = pg_catalog.pg_my_temp_schema())",
+        rows: "(r.nspname = ANY ({schemas}) OR r.oid = 99::pg_catalog.oid OR r.oid = pg_catalog.pg_my_temp_schema())",
         columns: "oid:oid nspname:name nspowner:oid=owner nspacl:_aclitem=null",
     },
     // PostgreSQL's own, those of schemas in reach, and row types of relations in reach.
@@ -138,11 +141,12 @@ pub(super) const RELATIONS: &[SystemRelation] = &[
             typsubscript:regproc@14 typelem:oid typarray:oid typinput:regproc typoutput:regproc \
             typreceive:regproc typsend:regproc typmodin:regproc typmodout:regproc typanalyze:regproc \
             typalign:char typstorage:char typnotnull:bool typbasetype:oid typtypmod:int4 typndims:int4 \
-            typcollation:oid typdefaultbin:pg_node_tree typdefault:text typacl:_aclitem=null",
+            typcollation:oid typdefaultbin:pg_node_tree=untold typdefault:text=untold typacl:_aclitem=null",
     },
+    // Not the labels that are tenants.
     SystemRelation {
         name: "pg_enum",
-        rows: "{pg_type r.enumtypid}",
+        rows: "({pg_type r.enumtypid} AND {untold r.enumtypid})",
         columns: "oid:oid enumtypid:oid enumsortorder:float4 enumlabel:name",
     },
     SystemRelation {
@@ -180,7 +184,8 @@ pub(super) const RELATIONS: &[SystemRelation] = &[
             1247::pg_catalog.oid THEN {pg_type r.objoid} WHEN r.classoid = 1255::pg_catalog.oid THEN \
             {pg_proc r.objoid} WHEN r.classoid = 2606::pg_catalog.oid THEN {pg_constraint r.objoid} WHEN \
             r.classoid = 2615::pg_catalog.oid THEN {pg_namespace r.objoid} WHEN r.classoid = \
-            2620::pg_catalog.oid THEN {pg_trigger r.objoid} ELSE r.objoid < 16384::pg_catalog.oid END",
+            2620::pg_catalog.oid THEN {pg_trigger r.objoid} WHEN r.classoid = 3079::pg_catalog.oid THEN true \
+            ELSE r.objoid < 16384::pg_catalog.oid END",
         columns: "objoid:oid classoid:oid objsubid:int4 description:text",
     },
     // Between things in reach.

@@ -66,22 +66,22 @@ pub(super) const VIEWS: &[SystemRelation] = &[
     SystemRelation {
         name: "pg_views",
         rows: "{pair r.schemaname r.viewname}",
-        columns: "schemaname:name viewname:name viewowner:name=ownername definition:text",
+        columns: "schemaname:name viewname:name viewowner:name=ownername definition:text=plain:schemaname:viewname",
     },
     SystemRelation {
         name: "pg_matviews",
         rows: "{pair r.schemaname r.matviewname}",
         columns: "schemaname:name matviewname:name matviewowner:name=ownername tablespace:name=null hasindexes:bool \
-            ispopulated:bool definition:text",
+            ispopulated:bool definition:text=plain:schemaname:matviewname",
     },
     SystemRelation {
         name: "pg_indexes",
-        rows: "{pair r.schemaname r.tablename}",
+        rows: "({pair r.schemaname r.tablename} AND {sequence r.schemaname r.indexname})",
         columns: "schemaname:name tablename:name indexname:name tablespace:name=null indexdef:text",
     },
     SystemRelation {
         name: "pg_rules",
-        rows: "{pair r.schemaname r.tablename}",
+        rows: "{plain r.schemaname r.tablename}",
         columns: "schemaname:name tablename:name rulename:name definition:text",
     },
     // Without positions.

@@ -69,12 +69,12 @@ impl Watermarks {
     }
 
     pub(super) fn set_local(&self, seq: u64) {
-        self.local.store(seq, Ordering::Release);
+        self.local.fetch_max(seq, Ordering::AcqRel);
         self.wake();
     }
 
     pub(super) fn set_remote(&self, seq: u64) {
-        self.remote.store(seq, Ordering::Release);
+        self.remote.fetch_max(seq, Ordering::AcqRel);
         self.wake();
     }
 

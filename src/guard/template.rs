@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::guard::decision::{CopyIn, Decision, Facts, Forward, GuardedSql, ParameterCheck};
 use crate::guard::walk::Walk;
-use crate::sql::{Answer, Body, Emitted, Kept, Question, Script, Shape, Tokens};
+use crate::sql::{Answer, Body, Cut, Emitted, Kept, Question, Script, Shape, Tokens};
 
 /// What a decision says of every text of one shape that gives the same answers.
 #[derive(Debug)]
@@ -81,7 +81,8 @@ impl Template {
     }
 
     /// The decision on a text of the same shape, if this one holds for it.
-    pub fn answer(&self, tokens: &Tokens<'_>) -> Option<Decision> {
+    pub fn answer(&self, text: &Cut<'_>) -> Option<Decision> {
+        let tokens = text.tokens();
         let is_met = |(token, need): &(usize, Need)| match need {
             Need::Text(text) => tokens.source_text(*token) == &**text,
             Need::Answer(holds, answer) => tokens.answer(*token, *holds) == *answer,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::guard::{Decision, PrivateRelations, Protocol, Template, TextLimits};
 use crate::proxy::generations::{CacheLimits, Generations, Weighed};
-use crate::sql::{Shape, lex};
+use crate::sql::{Shape, cut};
 use crate::tenant::Identity;
 
 /// What a decision depends on, beside the rules.
@@ -136,14 +136,14 @@ impl DecisionCache {
         if let Some(entry) = self.texts.get(hash, is_meant) {
             return Some((Arc::clone(&entry.decision), Source::Text));
         }
-        let tokens = lex(question.sql, limits).ok()?;
-        let shape = Shape::of(&tokens);
+        let text = cut(question.sql, limits).ok()?;
+        let shape = text.shape();
         let is_meant = |templates: &Templates| {
             templates.key.is_of(question)
                 && templates.variants.first().is_some_and(|template| *template.shape() == shape)
         };
         let templates = self.templates.get(self.template_hash(question, &shape), is_meant)?;
-        let answer = templates.variants.iter().rev().find_map(|template| template.answer(&tokens))?;
+        let answer = templates.variants.iter().rev().find_map(|template| template.answer(&text))?;
         Some((Arc::new(answer), Source::Template))
     }
 

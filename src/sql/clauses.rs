@@ -99,7 +99,7 @@ enum Clause {
 
 /// The clause that begins at a token, if one does. All of these words are reserved and need AS to be labels.
 fn starts(tokens: &Tokens<'_>, at: usize, block: Block) -> Option<Clause> {
-    if is_name(tokens, at) {
+    if tokens.keyword(at).is_none() || is_name(tokens, at) {
         return None;
     }
     let word = |text: &str| tokens.is_word(at, text);

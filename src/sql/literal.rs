@@ -63,6 +63,11 @@ pub(crate) fn continuation(text: &str) -> Option<usize> {
 
 /// The value of a string literal of any form, or what is wrong with it.
 pub(crate) fn string(text: &str) -> Result<String, &'static str> {
+    // Most say what they are.
+    let inner = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    if let Some(plain) = inner.filter(|inner| !inner.contains('\'')) {
+        return Ok(plain.to_owned());
+    }
     if text.starts_with('$') {
         let tag = text.get(1..).and_then(|rest| rest.find('$')).map_or(0, |end| end + 2);
         return text.get(tag..text.len().saturating_sub(tag)).map(str::to_owned).ok_or("unterminated string");
@@ -94,7 +99,8 @@ pub(crate) fn bit_string_is_valid(text: &str) -> bool {
 /// The name in a quoted identifier, or what is wrong with it.
 pub(crate) fn quoted_identifier(text: &str) -> Result<String, &'static str> {
     let (prefix, rest) = text.split_once('"').ok_or("unterminated quoted identifier")?;
-    let inner = rest.strip_suffix('"').ok_or("unterminated quoted identifier")?.replace("\"\"", "\"");
+    let inner = rest.strip_suffix('"').ok_or("unterminated quoted identifier")?;
+    let inner = if inner.contains('"') { inner.replace("\"\"", "\"") } else { inner.to_owned() };
     let name = if prefix.is_empty() { inner } else { unescape_unicode(&inner)? };
     if name.is_empty() {
         return Err("zero-length delimited identifier");
@@ -105,10 +111,10 @@ pub(crate) fn quoted_identifier(text: &str) -> Result<String, &'static str> {
     Ok(name)
 }
 
-/// What is wrong with a quoted identifier, without making its name where it stands as it is.
+/// What is wrong with a quoted identifier, without making its name where it has no escapes and is short for certain.
 pub(crate) fn check_quoted_identifier(text: &str) -> Result<(), &'static str> {
     match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(name) if !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.contains('"') => Ok(()),
+        Some(inner) if !inner.is_empty() && inner.len() <= NAME_BYTES_MAX => Ok(()),
         _ => quoted_identifier(text).map(drop),
     }
 }

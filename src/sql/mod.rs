@@ -3,6 +3,7 @@
 //! A text is cut into tokens by PostgreSQL's own rules, and these tokens are what is sent in the end. The parser gets a
 //! copy of them, changed where its grammar differs; its tree says what the tokens mean, and its spans are their numbers.
 
+mod bytes;
 pub(crate) mod clauses;
 mod copy;
 mod cursor;
@@ -74,8 +75,10 @@ pub use temporary::Lifetime;
 pub use temporary::TableSource;
 pub use temporary::TemporaryStatement;
 pub(crate) use token::Answer;
+pub use token::Cut;
 pub(crate) use token::Question;
 pub use token::Token;
 pub use token::TokenKind;
 pub use token::Tokens;
+pub use token::cut;
 pub use token::lex;

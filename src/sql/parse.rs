@@ -171,7 +171,8 @@ fn check_size(tokens: &Tokens<'_>, range: Range<usize>) -> Result<(), ReadError>
     const CHAINED: &[&str] = &["and", "or", "not", "is", "like", "ilike", "collate", "at", "between", "in"];
     let (mut chains, mut depth, mut set_operations) = (vec![0_usize], 0_usize, 0_usize);
     for i in range {
-        let is_one_of = |words: &[&str]| words.iter().any(|word| tokens.is_word(i, word));
+        let is_keyword = tokens.keyword(i).is_some();
+        let is_one_of = |words: &[&str]| is_keyword && words.iter().any(|word| tokens.is_word(i, word));
         let link = match tokens.kind(i) {
             Some(TokenKind::LeftParen) => {
                 chains.push(0);

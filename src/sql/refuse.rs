@@ -16,7 +16,8 @@ use std::ops::Range;
 
 /// Refuses a tree that may not be PostgreSQL's.
 pub(crate) fn check(tokens: &Tokens<'_>, range: Range<usize>, tree: &ast::Statement) -> Result<(), ReadError> {
-    let mut walk = Walk { tokens, starts: HashSet::new(), positioned: HashSet::new(), end: range.end };
+    let starts = vec![false; tokens.len()];
+    let mut walk = Walk { tokens, starts, positioned: HashSet::new(), end: range.end };
     if let ControlFlow::Break(error) = tree.visit(&mut walk) {
         return Err(error);
     }
@@ -25,8 +26,8 @@ pub(crate) fn check(tokens: &Tokens<'_>, range: Range<usize>, tree: &ast::Statem
 
 struct Walk<'t, 'a> {
     tokens: &'t Tokens<'a>,
-    /// Tokens at which a name, a query or a list of rows begins in the tree.
-    starts: HashSet<usize>,
+    /// Of each token, whether a name, a query or a list of rows begins at it in the tree.
+    starts: Vec<bool>,
     /// Where CURRENT OF may stand: as the whole condition of an UPDATE or DELETE.
     positioned: HashSet<usize>,
     end: usize,
@@ -79,7 +80,9 @@ impl Walk<'_, '_> {
             return ControlFlow::Continue(());
         };
         let i = range.start;
-        self.starts.insert(i);
+        if let Some(starts) = self.starts.get_mut(i) {
+            *starts = true;
+        }
         let follows_dot = i.checked_sub(1).is_some_and(|before| self.tokens.kind(before) == Some(TokenKind::Dot));
         let is_call = self.tokens.kind(i + 1) == Some(TokenKind::LeftParen);
         // Before an operand, OPERATOR(…) is an operator.
@@ -166,7 +169,7 @@ impl Walk<'_, '_> {
             i += 1;
         }
         const STARTS: &[&str] = &["select", "values", "with", "table", "xmltable", "json_table"];
-        self.starts.contains(&i) || STARTS.iter().any(|word| self.tokens.is_word(i, word))
+        self.starts.get(i).is_some_and(|starts| *starts) || STARTS.iter().any(|word| self.tokens.is_word(i, word))
     }
 }
 

@@ -1,9 +1,12 @@
 //! The scanner: PostgreSQL's rules, and a refusal wherever its versions differ.
 
+use crate::sql::bytes::Classes;
+use crate::sql::bytes::is;
+use crate::sql::bytes::run;
 use crate::sql::error::ReadError;
 use crate::sql::error::ReadErrorKind;
 use crate::sql::error::TextLimits;
-use crate::sql::keyword;
+use crate::sql::keyword::KeywordCategory;
 use crate::sql::literal;
 use crate::sql::token::Token;
 use crate::sql::token::TokenKind;
@@ -16,6 +19,7 @@ struct Scanner<'a> {
     counted: (usize, u32),
     /// Then a byte is a character.
     is_ascii: bool,
+    has_nul: bool,
     nesting_max: usize,
 }
 
@@ -26,13 +30,23 @@ fn wrong(message: &str) -> (ReadErrorKind, String) {
 }
 
 /// All tokens of a text.
-pub(crate) fn scan(source: &str, limits: &TextLimits) -> Result<Vec<Token>, ReadError> {
+pub(crate) fn scan(
+    source: &str,
+    limits: &TextLimits,
+    category: impl Fn(&str) -> Option<KeywordCategory>,
+) -> Result<Vec<Token>, ReadError> {
     if source.len() > limits.bytes_max || u32::try_from(source.len()).is_err() {
         let message = format!("query text is longer than {} bytes", limits.bytes_max);
         return Err(ReadError::new(ReadErrorKind::TooLarge, message, None));
     }
-    let mut scanner =
-        Scanner { source, at: 0, counted: (0, 1), is_ascii: source.is_ascii(), nesting_max: limits.nesting_max };
+    let mut scanner = Scanner {
+        source,
+        at: 0,
+        counted: (0, 1),
+        is_ascii: source.is_ascii(),
+        has_nul: memchr::memchr(0, source.as_bytes()).is_some(),
+        nesting_max: limits.nesting_max,
+    };
     let mut tokens = Vec::with_capacity((source.len() / 4).min(256));
     loop {
         if let Err((kind, message)) = scanner.skip_space() {
@@ -51,7 +65,7 @@ pub(crate) fn scan(source: &str, limits: &TextLimits) -> Result<Vec<Token>, Read
             let message = format!("query text has more than {} tokens", limits.tokens_max);
             return Err(scanner.error(ReadErrorKind::TooLarge, message));
         }
-        let keyword = if kind == TokenKind::Word { keyword::category(text) } else { None };
+        let keyword = if kind == TokenKind::Word { category(text) } else { None };
         let continued = matches!(kind, TokenKind::String | TokenKind::BitString) && is_continued(text);
         let (start, position) = (start as u32, scanner.position());
         tokens.push(Token { kind, start, end: end as u32, position, keyword, continued, partner: None });
@@ -79,26 +93,6 @@ fn is_continued(text: &str) -> bool {
     !text.starts_with('$') && literal::closing_quote(rest, escapes).is_some_and(|end| end + 1 < rest.len())
 }
 
-fn is_identifier_start(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80
-}
-
-fn is_identifier_part(byte: u8) -> bool {
-    is_identifier_start(byte) || byte.is_ascii_digit() || byte == b'$'
-}
-
-fn is_operator_character(byte: u8) -> bool {
-    is_standard_operator(byte) || is_operator_beside_the_standard(byte)
-}
-
-fn is_standard_operator(byte: u8) -> bool {
-    matches!(byte, b'+' | b'-' | b'*' | b'/' | b'<' | b'>' | b'=')
-}
-
-fn is_operator_beside_the_standard(byte: u8) -> bool {
-    matches!(byte, b'~' | b'!' | b'@' | b'#' | b'%' | b'^' | b'&' | b'|' | b'`' | b'?')
-}
-
 /// Characters that PostgreSQL takes for letters, and people for nothing or for a blank.
 fn is_invisible(character: char) -> bool {
     !character.is_ascii() && (character.is_whitespace() || character.is_control())
@@ -118,6 +112,11 @@ impl Scanner<'_> {
         self.source.get(self.at..).unwrap_or_default()
     }
 
+    /// How many bytes are of a class, from this far behind the place.
+    fn run(&self, offset: usize, classes: Classes) -> usize {
+        run(self.source.as_bytes().get(self.at + offset..).unwrap_or_default(), classes)
+    }
+
     fn position(&mut self) -> u32 {
         if self.is_ascii {
             return self.at as u32 + 1;
@@ -135,8 +134,8 @@ impl Scanner<'_> {
 
     fn skip_space(&mut self) -> Result<(), (ReadErrorKind, String)> {
         loop {
+            self.at += self.run(0, Classes::SPACE);
             match (self.byte(0), self.byte(1)) {
-                (Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0c), _) => self.at += 1,
                 (Some(b'-'), Some(b'-')) => {
                     self.at += self.rest().find(['\n', '\r']).unwrap_or(self.rest().len());
                 }
@@ -199,8 +198,8 @@ impl Scanner<'_> {
             (b':', Some(b':'), _) => self.fixed(TokenKind::Typecast, 2),
             (b':', Some(b'='), _) => self.fixed(TokenKind::ColonEquals, 2),
             (b':', ..) => self.fixed(TokenKind::Colon, 1),
-            _ if is_identifier_start(first) => self.word(),
-            _ if is_operator_character(first) => self.operator(),
+            _ if is(first, Classes::IDENTIFIER_START) => self.word(),
+            _ if is(first, Classes::OPERATOR) => self.operator(),
             _ => Err(self.unexpected()),
         }
     }
@@ -237,6 +236,9 @@ impl Scanner<'_> {
     }
 
     fn without_nul(&self, end: usize) -> Result<(), (ReadErrorKind, String)> {
+        if !self.has_nul {
+            return Ok(());
+        }
         match self.source.get(self.at..end) {
             Some(text) if !text.contains('\0') => Ok(()),
             _ => Err(wrong("invalid byte sequence for encoding \"UTF8\": 0x00")),
@@ -260,7 +262,7 @@ impl Scanner<'_> {
     }
 
     fn word(&self) -> Scanned {
-        let length = self.rest().bytes().take_while(|byte| is_identifier_part(*byte)).count();
+        let length = self.run(0, Classes::IDENTIFIER_PART);
         self.visible(length)?;
         Ok((TokenKind::Word, self.at + length))
     }
@@ -277,19 +279,18 @@ impl Scanner<'_> {
 
     fn parameter(&self) -> Scanned {
         let length = 1 + self.digits(1);
-        if self.byte(length).is_some_and(is_identifier_start) {
+        if self.byte(length).is_some_and(|byte| is(byte, Classes::IDENTIFIER_START)) {
             return Err(wrong("trailing junk after parameter"));
         }
         Ok((TokenKind::Parameter, self.at + length))
     }
 
     fn digits(&self, offset: usize) -> usize {
-        let digits = self.rest().bytes().skip(offset).take_while(u8::is_ascii_digit);
-        digits.count()
+        self.run(offset, Classes::DIGIT)
     }
 
     fn dollar_quoted(&self) -> Scanned {
-        let is_tag = |byte: u8| is_identifier_part(byte) && byte != b'$';
+        let is_tag = |byte: u8| is(byte, Classes::IDENTIFIER_PART) && byte != b'$';
         let length = self.rest().bytes().skip(1).take_while(|byte| is_tag(*byte)).count();
         if self.byte(1 + length) != Some(b'$') {
             return Err(self.unexpected());
@@ -321,7 +322,7 @@ impl Scanner<'_> {
                 length += 1 + signed + exponent;
             }
         }
-        if self.byte(length).is_some_and(is_identifier_start) {
+        if self.byte(length).is_some_and(|byte| is(byte, Classes::IDENTIFIER_START)) {
             return Err(wrong("trailing junk after numeric literal"));
         }
         let small = self.rest().get(..length).is_some_and(|digits| digits.parse::<i32>().is_ok());
@@ -333,18 +334,18 @@ impl Scanner<'_> {
     /// standard's operators have not.
     fn operator(&self) -> Scanned {
         let bytes = self.rest().as_bytes();
-        let begins_comment = |at: usize| {
-            matches!((bytes.get(at), bytes.get(at + 1)), (Some(b'-'), Some(b'-')) | (Some(b'/'), Some(b'*')))
+        let begins_comment = |at: &usize| {
+            matches!((bytes.get(*at), bytes.get(at + 1)), (Some(b'-'), Some(b'-')) | (Some(b'/'), Some(b'*')))
         };
-        let is_part = |at: usize| bytes.get(at).is_some_and(|byte| is_operator_character(*byte)) && !begins_comment(at);
-        let run = (0..bytes.len()).take_while(|at| is_part(*at)).count();
+        let run = self.run(0, Classes::OPERATOR);
+        let run = (0..run).find(begins_comment).unwrap_or(run);
         // PostgreSQL would split some such runs; nobody writes them, and splitting costs the square of their length.
         if run > literal::NAME_BYTES_MAX {
             return Err(wrong("operator too long"));
         }
         let mut text = self.rest().get(..run).unwrap_or_default();
         let body = text.get(..text.len().saturating_sub(1)).unwrap_or_default();
-        if !body.bytes().any(is_operator_beside_the_standard) {
+        if !body.bytes().any(|byte| is(byte, Classes::OTHER_OPERATOR)) {
             while text.len() > 1 && text.ends_with(['+', '-']) {
                 text = text.get(..text.len() - 1).unwrap_or_default();
             }

@@ -8,11 +8,11 @@ use crate::sql::token::Tokens;
 ///
 /// Not for people: see [`normalize`](crate::sql::normalize) for those.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Shape(Box<[u8]>);
+pub struct Shape(Vec<u8>);
 
 impl Shape {
-    pub fn of(tokens: &Tokens<'_>) -> Self {
-        let mut bytes = Vec::with_capacity(tokens.len() * 8);
+    pub(crate) fn of(tokens: &Tokens<'_>) -> Self {
+        let mut bytes = Vec::with_capacity(tokens.source_bytes() + tokens.len() * 2);
         for i in 0..tokens.len() {
             let Some(kind) = tokens.kind(i) else { continue };
             // Blank space counts: what touches in one text may be written touching in another.
@@ -21,15 +21,22 @@ impl Shape {
             if tokens.is_literal(i) {
                 bytes.push(class(kind, text, tokens.is_continued(i)));
             } else {
-                bytes.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+                // The length first, so that no text can pass for several tokens.
+                match u8::try_from(text.len()) {
+                    Ok(length) if length < u8::MAX => bytes.push(length),
+                    _ => {
+                        bytes.push(u8::MAX);
+                        bytes.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+                    }
+                }
                 bytes.extend_from_slice(text);
             }
         }
-        Self(bytes.into())
+        Self(bytes)
     }
 
     pub fn bytes(&self) -> usize {
-        self.0.len()
+        self.0.capacity()
     }
 }
 

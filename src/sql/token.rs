@@ -2,9 +2,11 @@
 
 use crate::sql::error::ReadError;
 use crate::sql::error::TextLimits;
+use crate::sql::keyword;
 use crate::sql::keyword::KeywordCategory;
 use crate::sql::literal;
 use crate::sql::scan;
+use crate::sql::shape::Shape;
 use std::cell::Cell;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -84,9 +86,30 @@ pub(crate) enum Answer {
     No,
 }
 
+/// A text cut into tokens of which no more is known than where they are: enough to tell its shape.
+#[derive(Debug)]
+pub struct Cut<'a>(Tokens<'a>);
+
+/// Cuts a text without looking at its words and brackets.
+pub fn cut<'a>(source: &'a str, limits: &TextLimits) -> Result<Cut<'a>, ReadError> {
+    let tokens = scan::scan(source, limits, |_| None)?;
+    Ok(Cut(Tokens { source, tokens, asked: Cell::default() }))
+}
+
+impl<'a> Cut<'a> {
+    pub fn shape(&self) -> Shape {
+        Shape::of(&self.0)
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens<'a> {
+        &self.0
+    }
+}
+
 /// Cuts a text into tokens.
 pub fn lex<'a>(source: &'a str, limits: &TextLimits) -> Result<Tokens<'a>, ReadError> {
-    let mut tokens = Tokens { source, tokens: scan::scan(source, limits)?, asked: Cell::default() };
+    let tokens = scan::scan(source, limits, keyword::category)?;
+    let mut tokens = Tokens { source, tokens, asked: Cell::default() };
     scan::match_brackets(&mut tokens, limits)?;
     Ok(tokens)
 }
@@ -95,7 +118,11 @@ impl<'a> Tokens<'a> {
     /// Tokens without the pairing of brackets, for a fragment of SQL.
     pub(crate) fn of_fragment(source: &'a str) -> Result<Self, ReadError> {
         let limits = TextLimits { bytes_max: usize::MAX, tokens_max: usize::MAX, nesting_max: usize::MAX };
-        Ok(Self { source, tokens: scan::scan(source, &limits)?, asked: Cell::default() })
+        Ok(Self { source, tokens: scan::scan(source, &limits, keyword::category)?, asked: Cell::default() })
+    }
+
+    pub(crate) fn source_bytes(&self) -> usize {
+        self.source.len()
     }
 
     pub fn len(&self) -> usize {

@@ -32,9 +32,9 @@ fn what_a_template_answers_is_what_would_be_decided() {
         let Some(template) = &forward.template else { continue };
         for _ in 0..VARIANTS {
             let other = with_other_literals(&text, &mut random);
-            let tokens = sql::lex(&other, &TextLimits::default()).unwrap();
-            assert_eq!(sql::Shape::of(&tokens), *template.shape(), "{text}\n{other}");
-            let Some(Decision::Forward(answer)) = template.answer(&tokens) else {
+            let cut = sql::cut(&other, &TextLimits::default()).unwrap();
+            assert_eq!(cut.shape(), *template.shape(), "{text}\n{other}");
+            let Some(Decision::Forward(answer)) = template.answer(&cut) else {
                 *tally.entry("the long way").or_default() += 1;
                 continue;
             };
@@ -96,8 +96,8 @@ fn values_that_decide_are_not_free() {
 fn is_answered_by_template_of(first: &str, second: &str) -> bool {
     let schemas = load_schemas();
     let Decision::Forward(forward) = Decider::new(&schemas["agency"], "acme").decide(first) else { panic!("{first}") };
-    let tokens = sql::lex(second, &TextLimits::default()).unwrap();
-    forward.template.is_some_and(|template| template.answer(&tokens).is_some())
+    let cut = sql::cut(second, &TextLimits::default()).unwrap();
+    forward.template.is_some_and(|template| template.answer(&cut).is_some())
 }
 
 struct Decider<'a> {

@@ -12,10 +12,12 @@ use crate::sql::keyword::KeywordCategory;
 use crate::sql::token::TokenKind;
 use crate::sql::token::Tokens;
 use crate::sql::vocabulary;
+use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Location;
 use sqlparser::tokenizer::Span;
 use sqlparser::tokenizer::Token;
 use sqlparser::tokenizer::TokenWithSpan;
+use sqlparser::tokenizer::Word;
 use std::ops::Range;
 
 pub(crate) struct Shadow<'t, 'a> {
@@ -198,7 +200,8 @@ impl Shadow<'_, '_> {
         let token = match self.kind(i) {
             Some(TokenKind::Word) => return Ok(self.word(i)),
             Some(TokenKind::QuotedIdentifier) => {
-                Token::make_word(&self.tokens.identifier(i).unwrap_or_default(), Some('"'))
+                let value = self.tokens.identifier(i).unwrap_or_default();
+                Token::Word(Word { value, quote_style: Some('"'), keyword: Keyword::NoKeyword })
             }
             Some(TokenKind::String) => {
                 if self.kind(i + 1) == Some(TokenKind::String) {
@@ -349,7 +352,9 @@ impl Shadow<'_, '_> {
                 self.places.pop();
                 self.brackets.pop();
             }
-            Some(TokenKind::Word) if self.kind_before(i) != Some(TokenKind::Dot) => {
+            Some(TokenKind::Word)
+                if self.tokens.keyword(i).is_some() && self.kind_before(i) != Some(TokenKind::Dot) =>
+            {
                 let place = match () {
                     () if self.is(i, "set") => Place::Set,
                     () if self.is(i, "select") => Place::List,

@@ -17,6 +17,7 @@ use partywall::demo::postgres::Options;
 use partywall::demo::postgres::ThrowawayPostgres;
 use partywall::guard::Ruleset;
 use partywall::policy::Policy;
+use postgres_protocol::IsNull;
 use postgres_protocol::authentication::sasl::ChannelBinding;
 use postgres_protocol::authentication::sasl::SCRAM_SHA_256;
 use postgres_protocol::authentication::sasl::ScramSha256;
@@ -470,6 +471,19 @@ impl Connection {
         for query in queries {
             frontend::query(query, &mut packet).unwrap();
         }
+        self.send(&packet);
+    }
+
+    /// As drivers send it that prepare what they send: with Parse, Bind, Describe, Execute and Sync.
+    pub(crate) fn send_extended(&mut self, sql: &str) {
+        let mut packet = BytesMut::new();
+        frontend::parse("", sql, [], &mut packet).unwrap();
+        let nothing: [&str; 0] = [];
+        let bound = frontend::bind("", "", [], nothing, |_, _| Ok(IsNull::Yes), [], &mut packet);
+        assert!(bound.is_ok());
+        frontend::describe(b'P', "", &mut packet).unwrap();
+        frontend::execute("", 0, &mut packet).unwrap();
+        frontend::sync(&mut packet);
         self.send(&packet);
     }
 

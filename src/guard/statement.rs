@@ -30,7 +30,7 @@ pub fn decide(ruleset: &Ruleset, request: &Request<'_>) -> Decision {
         })
     };
     let mut expanded = match round(request) {
-        Round::Decided(decision) => return decision,
+        Round::Decided(decision) => return named_by_the_grammar(request, decision),
         Round::Expanded(expanded) => expanded,
     };
     let limits = expand::limits(request.limits);
@@ -367,6 +367,23 @@ fn query_command(query: &Query) -> &'static str {
         SetExpr::Query(inner) => query_command(inner),
         _ => "SELECT",
     }
+}
+
+/// Where two of our own readings disagree, the text may be none that PostgreSQL takes: then its words for that are right.
+#[cfg(feature = "second-opinion")]
+fn named_by_the_grammar(request: &Request<'_>, decision: Decision) -> Decision {
+    match decision {
+        Decision::Reject { rejection, facts } if rejection.code == Code::ReadingsDisagree => {
+            let rejection = crate::guard::opinion::syntax_error(request.sql).unwrap_or(rejection);
+            Decision::Reject { rejection, facts }
+        }
+        decision => decision,
+    }
+}
+
+#[cfg(not(feature = "second-opinion"))]
+fn named_by_the_grammar(_: &Request<'_>, decision: Decision) -> Decision {
+    decision
 }
 
 #[cfg(feature = "second-opinion")]

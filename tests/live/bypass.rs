@@ -212,13 +212,12 @@ fn nameless(answer: &Answer) -> Answer {
 }
 
 fn ask(client: &mut Connection, case: &Case, own: bool, way: Way) -> Answer {
-    client.query(if own { "" } else { "BEGIN" });
+    let texts = [if own { "" } else { "BEGIN" }, &case.sql, "ROLLBACK"];
     match way {
-        Way::Query => client.send_queries(&[&case.sql]),
-        Way::Parse => client.send_extended(&case.sql),
+        Way::Query => client.send_queries(&texts),
+        Way::Parse => client.send_extended(texts),
     }
-    let answer = client.answer();
-    client.query("ROLLBACK");
+    let [_, answer, _] = [(); 3].map(|()| client.answer());
     answer
 }
 

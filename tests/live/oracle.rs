@@ -259,7 +259,12 @@ pub(crate) struct Judge {
 impl Judge {
     pub(crate) fn new(worlds: &Worlds, worker: usize) -> Self {
         let mut connections: Vec<_> = WORLDS.iter().map(|world| worlds.connect(world, worker)).collect();
-        let before = connections.iter_mut().map(|connection| others(&connection.query(&snapshot_query()))).collect();
+        let snapshot = |connection: &mut Connection| {
+            connection.send_queries(&["BEGIN; SET LOCAL statement_timeout = '60s'", &snapshot_query(), "ROLLBACK"]);
+            let [_, snapshot, _] = [(); 3].map(|()| connection.answer());
+            others(&snapshot)
+        };
+        let before = connections.iter_mut().map(snapshot).collect();
         Self { connections, before }
     }
 

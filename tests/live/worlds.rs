@@ -474,9 +474,10 @@ impl Connection {
         self.send(&packet);
     }
 
-    /// As drivers send it that prepare what they send: with Parse, Bind, Describe, Execute and Sync.
-    pub(crate) fn send_extended(&mut self, sql: &str) {
+    /// As drivers send it that prepare what they send, between two queries: with Parse, Bind, Describe, Execute, Sync.
+    pub(crate) fn send_extended(&mut self, [before, sql, after]: [&str; 3]) {
         let mut packet = BytesMut::new();
+        frontend::query(before, &mut packet).unwrap();
         frontend::parse("", sql, [], &mut packet).unwrap();
         let nothing: [&str; 0] = [];
         let bound = frontend::bind("", "", [], nothing, |_, _| Ok(IsNull::Yes), [], &mut packet);
@@ -484,6 +485,7 @@ impl Connection {
         frontend::describe(b'P', "", &mut packet).unwrap();
         frontend::execute("", 0, &mut packet).unwrap();
         frontend::sync(&mut packet);
+        frontend::query(after, &mut packet).unwrap();
         self.send(&packet);
     }
 

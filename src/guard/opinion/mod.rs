@@ -216,8 +216,14 @@ fn unread(client: &str, error: &str) -> Rejection {
         return Rejection::new(Code::StatementTooLarge, "stack depth limit exceeded")
             .hint("Split the statement, or nest it less.");
     }
-    match pg_query::parse(client, 0) {
-        Err(pg_query::Error::Parse(message)) => Rejection::new(Code::NotParsed, message),
-        _ => disagree("a syntax error"),
+    syntax_error(client).unwrap_or_else(|| disagree("a syntax error"))
+}
+
+/// What PostgreSQL's grammar says against a text, if anything.
+pub(in crate::guard) fn syntax_error(text: &str) -> Option<Rejection> {
+    // It is read and not handed over: the stack that is left is enough.
+    match pg_query::split_with_parser(text) {
+        Err(pg_query::Error::Split(message)) => Some(Rejection::new(Code::NotParsed, message)),
+        _ => None,
     }
 }

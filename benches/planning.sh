@@ -4,7 +4,8 @@
 #   cargo build --release && benches/planning.sh
 #
 # Prints, for each statement, the ratio of the execution times and of the planning times: of the least of interleaved runs
-# by EXPLAIN (ANALYZE, TIMING OFF), since other work on the machine only adds. Starts a PostgreSQL of its own and cleans up. Variables, with their defaults:
+# by EXPLAIN (ANALYZE, TIMING OFF), since other work on the machine only adds; and of the blocks that are looked at, to which
+# it does not add. Starts a PostgreSQL of its own and cleans up. Variables, with their defaults:
 #   ROUNDS=9   WORKLOADS="tpch orm"   PARTYWALL=target/release/partywall   PG_BIN=…   TENANT=t4
 #   PLANS=1 also prints both plans where the ratio is above 1.2
 set -euo pipefail
@@ -67,8 +68,13 @@ of_client() { sed -E 's/\[t [a-z0-9]+\] //g' <<<"$1"; }
 
 least() { sort -n | head -n 1; }
 
-measure() { # file with EXPLAINs in turn: by hand, as sent; prints "execution planning" of either
-    "${psql[@]}" -d "$1" -f "$2" | awk '/^Planning Time/ { planning = $3 } /^Execution Time/ { print $3, planning }'
+measure() { # file with EXPLAINs in turn: by hand, as sent; prints "execution planning blocks" of either
+    # The first line of buffers is that of the whole plan.
+    "${psql[@]}" -d "$1" -f "$2" | awk '
+        /^Planning:/ { seen = 1 }
+        /Buffers:/ && !seen { seen = 1; while (match($0, /(hit|read)=[0-9]+/)) { split(substr($0, RSTART, RLENGTH), part, "="); blocks += part[2]; $0 = substr($0, RSTART + RLENGTH) } }
+        /^Planning Time/ { planning = $3 }
+        /^Execution Time/ { print $3, planning, blocks + 0; seen = 0; blocks = 0 }'
 }
 
 # Partywall reads the catalogue as an ordinary role.
@@ -85,7 +91,7 @@ for workload in $WORKLOADS; do
         [ "$workload" = tpch ] && printf '[table."public.%s"]\nkind = "shared"\n' "$table" >>"$folder/policy.toml"
     done
     "$PARTYWALL" catalog --url "postgres://app:planning@127.0.0.1:$port/$workload?sslmode=disable" >"$folder/catalog.json"
-    printf '\n%s\n%3s %10s %10s %7s %9s  %s\n' "$workload" no hand/ms sent/ms ratio planning statement
+    printf '\n%s\n%3s %10s %10s %7s %9s %7s  %s\n' "$workload" no hand/ms sent/ms ratio planning blocks statement
     number=0
     while IFS= read -r line; do
         case $line in ''|--*) continue ;; esac
@@ -100,8 +106,8 @@ for workload in $WORKLOADS; do
         fi
         sent=$(sed -n 2p <<<"$decision")
         {
-            echo "$hand" | sed 's/^/EXPLAIN (ANALYZE, TIMING OFF) /; s/$/;/'
-            echo "$sent" | sed 's/^/EXPLAIN (ANALYZE, TIMING OFF) /; s/$/;/'
+            echo "$hand" | sed 's/^/EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) /; s/$/;/'
+            echo "$sent" | sed 's/^/EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) /; s/$/;/'
         } >"$folder/pair.sql"
         # The answers must be the same, or the figures mean nothing.
         "${psql[@]}" -d "$workload" -c "$hand" | sort >"$folder/hand.rows"
@@ -116,9 +122,10 @@ for workload in $WORKLOADS; do
         sent_plan=$(awk 'NR % 2 == 0 { print $2 }' "$folder/times" | least)
         ratio=$(awk -v a="$sent_ms" -v b="$hand_ms" 'BEGIN { printf "%.2f", a / b }')
         planning=$(awk -v a="$sent_plan" -v b="$hand_plan" 'BEGIN { printf "%.2f", a / b }')
+        blocks=$(awk 'NR % 2 == 1 { hand = $3 } NR % 2 == 0 { sent = $3 } END { printf "%.2f", (sent + 1) / (hand + 1) }' "$folder/times")
         guarded=$(grep -o 'CASE WHEN [a-z0-9_]*\.tenant OPERATOR\|OFFSET 0' <<<"$sent" | wc -l || true)
-        echo "$ratio $planning $guarded" >>"$total_ratios"
-        printf '%3s %10s %10s %7s %9s  %s%s\n' "$number" "$hand_ms" "$sent_ms" "$ratio" "$planning" \
+        echo "$ratio $planning $guarded $blocks" >>"$total_ratios"
+        printf '%3s %10s %10s %7s %9s %7s  %s%s\n' "$number" "$hand_ms" "$sent_ms" "$ratio" "$planning" "$blocks" \
             "$([ "$guarded" -gt 0 ] && echo "[$guarded guarded] ")" "$(cut -c 1-90 <<<"$client")"
         if [ -n "$PLANS" ] && awk -v r="$ratio" 'BEGIN { exit !(r > 1.2) }'; then
             "${psql[@]}" -d "$workload" -f "$folder/pair.sql"
@@ -126,12 +133,12 @@ for workload in $WORKLOADS; do
     done <"benches/planning/$workload.statements.sql"
 done
 echo
-awk '{ all[NR] = $1; plan[NR] = $2; if ($3 == 0) { total[++n] = $1 } }
+awk '{ all[NR] = $1; plan[NR] = $2; if ($3 == 0) { total[++n] = $1; if ($4 > most) most = $4 } }
      function sorted(list, size,  i, j, held) {
          for (i = 2; i <= size; i++) { held = list[i]; for (j = i - 1; j > 0 && list[j] > held; j--) list[j + 1] = list[j]; list[j + 1] = held }
      }
      END {
          sorted(all, NR); sorted(plan, NR); sorted(total, n)
          printf "all %d statements: execution median %.2f, worst %.2f; planning median %.2f, worst %.2f\n", NR, all[int((NR + 1) / 2)], all[NR], plan[int((NR + 1) / 2)], plan[NR]
-         printf "the %d in which everything is total: execution median %.2f, worst %.2f\n", n, total[int((n + 1) / 2)], total[n]
+         printf "the %d in which everything is total: execution median %.2f, worst %.2f; blocks worst %.2f\n", n, total[int((n + 1) / 2)], total[n], most
      }' "$total_ratios"

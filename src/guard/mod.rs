@@ -2,6 +2,7 @@
 
 mod acting;
 mod aggregate;
+mod agreement;
 mod arbiter;
 mod calls;
 mod array;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlparser::ast::{Query, SetExpr, Statement as Tree};
 
 use crate::guard::acting::{self, ActingEffect};
+use crate::guard::agreement::{named_by_the_grammar, second_opinion};
 use crate::guard::decision::{CopyIn, Decision, Facts, Forward, GuardedSql, StatementClass, StatementFacts};
 use crate::guard::expand::{self, Expanded};
 use crate::guard::from::not_allowed;
@@ -367,44 +368,6 @@ fn query_command(query: &Query) -> &'static str {
         SetExpr::Query(inner) => query_command(inner),
         _ => "SELECT",
     }
-}
-
-/// Where two of our own readings disagree, the text may be none that PostgreSQL takes: then its words for that are right.
-#[cfg(feature = "second-opinion")]
-fn named_by_the_grammar(request: &Request<'_>, decision: Decision) -> Decision {
-    match decision {
-        Decision::Reject { rejection, facts } if rejection.code == Code::ReadingsDisagree => {
-            let rejection = crate::guard::opinion::syntax_error(request.sql).unwrap_or(rejection);
-            Decision::Reject { rejection, facts }
-        }
-        decision => decision,
-    }
-}
-
-#[cfg(not(feature = "second-opinion"))]
-fn named_by_the_grammar(_: &Request<'_>, decision: Decision) -> Decision {
-    decision
-}
-
-#[cfg(feature = "second-opinion")]
-fn second_opinion(walk: &Walk<'_>, facts: &Facts, copy_in: &CopyIn, sql: &GuardedSql) -> Outcome<()> {
-    use crate::guard::opinion::{Meant, agree};
-    let meant = Meant {
-        ruleset: walk.ruleset,
-        private: walk.private,
-        identity: walk.request.identity,
-        statements: &facts.statements,
-        mentions: &walk.mentions,
-        copy_in,
-        tokens: walk.tokens.len(),
-        client: walk.request.sql,
-    };
-    agree(&meant, sql)
-}
-
-#[cfg(not(feature = "second-opinion"))]
-fn second_opinion(_: &Walk<'_>, _: &Facts, _: &CopyIn, _: &GuardedSql) -> Outcome<()> {
-    Ok(())
 }
 
 pub(in crate::guard) fn read_error(error: ReadError) -> Rejection {

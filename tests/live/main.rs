@@ -20,6 +20,7 @@ mod drivers;
 mod durability;
 mod gate;
 mod generator;
+mod introspection;
 mod oracle;
 mod proxy;
 mod psql;

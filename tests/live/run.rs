@@ -29,10 +29,10 @@ password = { file = "acme.secret" }
 "#;
 
 /// The process, and what it says on standard error.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: Receiver<String>,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Drop for Running {
@@ -57,7 +57,7 @@ fn start(folder: &Path) -> (Child, Receiver<String>) {
 }
 
 impl Running {
-    fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let (child, lines) = start(folder);
         let mut running = Self { child, lines, address: "0.0.0.0:0".parse().unwrap() };
         let listening = running.says("listening");

@@ -77,7 +77,7 @@ const ORDINARY: &[&str] = &[
     "abs acos acosd acosh asin asind asinh atan atan2 atan2d atand atanh cbrt ceil ceiling cos cosd cosh cot cotd",
     "degrees div exp factorial floor gcd lcm ln log log10 min_scale mod pi pow power radians random round scale",
     "setseed sign sin sind sinh sqrt tan tand tanh trim_scale trunc width_bucket",
-    "ascii chr concat_ws md5 convert_from convert_to decode encode format initcap left lpad normalize overlay",
+    "ascii chr concat concat_ws md5 convert_from convert_to decode encode format initcap left lpad normalize overlay",
     "parse_ident position quote_ident quote_literal quote_nullable regexp_count regexp_instr regexp_like",
     "regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table regexp_substr repeat",
     "replace right rpad sha224 sha256 sha384 sha512 similar_to_escape split_part string_to_array string_to_table",
@@ -86,6 +86,13 @@ const ORDINARY: &[&str] = &[
     "age date date_bin date_part date_trunc extract justify_days justify_hours justify_interval make_date",
     "make_interval make_time make_timestamp make_timestamptz timeofday timezone to_date to_number to_timestamp",
     "overlaps",
+    // Casts, written as calls.
+    "bpchar float4 float8 int2 int4 int8 macaddr macaddr8 money name timestamptz timetz",
+    // What stands behind operators: some drivers take `?` for a parameter.
+    "arraycontained arraycontains arrayoverlap json_array_element json_array_element_text json_object_field",
+    "json_object_field_text jsonb_concat jsonb_contained jsonb_contains jsonb_delete jsonb_delete_path jsonb_exists",
+    "jsonb_exists_all jsonb_exists_any",
+    "convert hashtext hashtextextended",
     "array_append array_cat array_dims array_fill array_length array_lower array_ndims array_position",
     "array_positions array_prepend array_remove array_replace array_to_json array_to_string array_to_tsvector",
     "array_upper cardinality trim_array unnest generate_series generate_subscripts",

@@ -67,11 +67,19 @@ const BUILT_IN: &[&str] = &[
     "record",
     "int2vector",
     "oidvector",
+    "pg_lsn",
+    "xid",
+    "xid8",
 ];
 
 /// A type of `pg_catalog` whose input looks at nothing but the value.
 pub(in crate::guard) fn is_built_in(name: &str) -> bool {
     BUILT_IN.contains(&name)
+}
+
+/// `_int4` is what `int4[]` is called inside.
+fn is_built_in_or_array(name: &str) -> bool {
+    is_built_in(name) || name.strip_prefix('_').is_some_and(is_built_in)
 }
 
 /// PostgreSQL's own text search configurations. `'english'::regconfig` is how definitions have them, and Django.
@@ -160,9 +168,9 @@ pub(in crate::guard) fn is_known(ruleset: &Ruleset, parts: &[&str]) -> bool {
     match parts {
         [name] => {
             let of_database = || ruleset.type_on_path(name).is_some_and(|(name, _)| !ruleset.own_types.looks_up(&name));
-            BUILT_IN.contains(name) || of_database()
+            is_built_in_or_array(name) || of_database()
         }
-        ["pg_catalog", name] => BUILT_IN.contains(name),
+        ["pg_catalog", name] => is_built_in_or_array(name),
         [schema, name] => {
             let name = QualifiedName::new(*schema, *name);
             ruleset.type_kind(&name).is_some() && !ruleset.own_types.looks_up(&name)

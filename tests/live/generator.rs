@@ -1449,10 +1449,16 @@ impl Generator {
             (Int, 1) => format!("{leaf} * 2 - {}", self.leaf(Int, scope)),
             (Int, 2) => format!("length({})", self.leaf(Text, scope)),
             (Int, 3) => format!("extract(year FROM {})::int", self.leaf(Date, scope)),
-            (Int, 4) => format!("cardinality({})", self.leaf(Texts, scope)),
+            (Int, 4) => match self.random.below(2) {
+                0 => format!("cardinality({})", self.leaf(Texts, scope)),
+                _ => format!("jsonb_exists({}, 'b')::int", self.leaf(Json, scope)),
+            },
             (Num, 0) => format!("round({leaf} * 1.1, 2)"),
             (Num, 1) => format!("round({leaf} + {}, 2)", self.leaf(Int, scope)),
-            (Text, 0) => format!("upper({leaf})"),
+            (Text, 0) => match self.random.below(2) {
+                0 => format!("upper({leaf})"),
+                _ => format!("concat({leaf}, '-', {})", self.leaf(Int, scope)),
+            },
             (Text, 1) => format!("{leaf} || '-' || {}", self.leaf(Int, scope)),
             (Text, 2) => format!("{}::text", self.leaf(Int, scope)),
             (Text, 3) => format!("left({leaf}, 3)"),

@@ -8,8 +8,8 @@ use crate::sql::shadow::Step;
 use crate::sql::token::TokenKind;
 use sqlparser::tokenizer::Token;
 
-/// PostgreSQL's arrays have no more.
-const DIMENSIONS_MAX: usize = 6;
+/// Subscripts and fields of one target. PostgreSQL's arrays have six dimensions.
+const PARTS_MAX: usize = 16;
 
 /// Types that a subscript may be cast to: their input looks at nothing but the value.
 const SUBSCRIPT_TYPES: &[&str] = &["int", "integer", "int2", "int4", "int8", "smallint", "bigint", "text", "varchar"];
@@ -17,17 +17,24 @@ const SUBSCRIPT_TYPES: &[&str] = &["int", "integer", "int2", "int4", "int8", "sm
 impl Shadow<'_, '_> {
     /// A part of an array or document as the target of SET or INSERT: the whole column, to the parser.
     pub(crate) fn target_subscript(&self, i: usize) -> Option<usize> {
+        let is_name = |at: usize| matches!(self.kind(at), Some(TokenKind::Word | TokenKind::QuotedIdentifier));
         let mut column = self.before(i)?;
-        for _ in 0..DIMENSIONS_MAX {
-            if self.kind(column) != Some(TokenKind::RightBracket) {
-                break;
+        for _ in 0..PARTS_MAX {
+            match self.kind(column) {
+                Some(TokenKind::RightBracket) => column = self.before(self.tokens.matching(column)?)?,
+                // A field, and what it is a field of.
+                _ if is_name(column) && self.kind_before(column) == Some(TokenKind::Dot) => {
+                    column = self.before(self.before(column)?)?;
+                }
+                _ => break,
             }
-            column = self.before(self.tokens.matching(column)?)?;
         }
-        let is_column = matches!(self.kind(column), Some(TokenKind::Word | TokenKind::QuotedIdentifier));
+        let is_column = is_name(column);
         let begins = self.before(column)?;
         let close = self.tokens.matching(i)?;
-        let ends = |expected: &[TokenKind]| self.kind(close + 1).is_some_and(|kind| expected.contains(&kind));
+        let is_field = self.kind(close + 1) == Some(TokenKind::Dot) && is_name(close + 2);
+        let ends =
+            |expected: &[TokenKind]| is_field || self.kind(close + 1).is_some_and(|kind| expected.contains(&kind));
         let is_set = self.is_at(Place::Set)
             && (self.is(begins, "set") || self.kind(begins) == Some(TokenKind::Comma))
             && (ends(&[TokenKind::LeftBracket]) || self.tokens.is_operator(close + 1, "="));
@@ -41,7 +48,9 @@ impl Shadow<'_, '_> {
     fn is_plain_subscript(&self, i: usize) -> bool {
         match self.kind(i) {
             Some(TokenKind::String) => !matches!(self.kind_before(i), Some(TokenKind::Word)),
-            Some(TokenKind::Integer | TokenKind::Parameter | TokenKind::Colon | TokenKind::Typecast) => true,
+            Some(
+                TokenKind::Integer | TokenKind::Number | TokenKind::Parameter | TokenKind::Colon | TokenKind::Typecast,
+            ) => true,
             Some(TokenKind::Operator) => self.tokens.text(i) == "-",
             Some(TokenKind::Word) => {
                 self.is(i, "null")

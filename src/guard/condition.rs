@@ -17,7 +17,7 @@ use crate::guard::scope::{Entry, Protection};
 use crate::guard::tenant_column;
 use crate::guard::walk::{Outcome, Walk};
 use crate::sql::clauses;
-use crate::sql::token_range;
+use crate::sql::{TokenKind, token_range};
 
 impl Walk<'_> {
     /// A WHERE clause: true if all of it is total.
@@ -43,9 +43,20 @@ impl Walk<'_> {
         }
         let mut total = true;
         for (range, expression) in ranges.into_iter().zip(expressions) {
-            total &= self.condition(range, expression, kind)?;
+            total &= match self.in_brackets(&range, expression) {
+                Some((range, inner)) => self.pieces(range, inner, kind)?,
+                None => self.condition(range, expression, kind)?,
+            };
         }
         Ok(total)
+    }
+
+    /// A chain of AND in brackets of its own, as some write the whole of a condition: what is total in it stays as it is.
+    fn in_brackets<'e>(&self, tokens: &Range<usize>, condition: &'e Expr) -> Option<(Range<usize>, &'e Expr)> {
+        let Expr::Nested(inner) = condition else { return None };
+        let is_whole = self.tokens.kind(tokens.start) == Some(TokenKind::LeftParen)
+            && self.tokens.matching(tokens.start).is_some_and(|close| close + 1 == tokens.end);
+        (is_whole && is_chain(inner)).then(|| (tokens.start + 1..tokens.end - 1, inner.as_ref()))
     }
 
     /// A join's ON, found on the tokens by something that stands in it.
@@ -221,6 +232,14 @@ fn is_equality(condition: &Expr) -> bool {
     match condition {
         Expr::Nested(inner) => is_equality(inner),
         Expr::BinaryOp { op, .. } => *op == BinaryOperator::Eq,
+        _ => false,
+    }
+}
+
+fn is_chain(condition: &Expr) -> bool {
+    match condition {
+        Expr::Nested(inner) => is_chain(inner),
+        Expr::BinaryOp { op, .. } => *op == BinaryOperator::And,
         _ => false,
     }
 }

@@ -1151,7 +1151,12 @@ impl Generator {
             let term = self.term(scope, depth);
             text = format!("{text} {word} {term}");
         }
-        if self.random.chance(6) { format!("NOT ({text})") } else { text }
+        match self.random.below(100) {
+            0..6 => format!("NOT ({text})"),
+            // As some write every condition.
+            6..16 => format!("({text})"),
+            _ => text,
+        }
     }
 
     fn term(&mut self, scope: &Scope, depth: usize) -> String {

@@ -359,7 +359,7 @@ impl Shadow<'_, '_> {
                     () if self.is(i, "set") => Place::Set,
                     () if self.is(i, "select") => Place::List,
                     () if self.is(i, "from") && !self.is_before(i, &["distinct"]) => Place::From,
-                    () if self.is(i, "group") => Place::GroupBy,
+                    () if self.is(i, "group") && self.is(i + 1, "by") => Place::GroupBy,
                     () if self.is_one_of(i, OTHER_CLAUSES) => Place::Other,
                     () => return,
                 };

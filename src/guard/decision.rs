@@ -167,6 +167,8 @@ pub struct StatementFacts {
     pub positioned: Option<Positioned>,
     /// A view is read whose rows come past the lenses: no row of such a cursor may be changed through it.
     pub reads_views: bool,
+    /// It calls a function of the database's own, which may do more than its class says.
+    pub calls_own_functions: bool,
 }
 
 impl StatementFacts {

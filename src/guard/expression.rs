@@ -262,6 +262,7 @@ impl Walk<'_> {
                     .ruleset
                     .function_on_path(bare, arguments)
                     .ok_or_else(|| unavailable(self.ruleset, bare).at(position))?;
+                self.calls_own_functions = true;
                 self.replace(tokens, quote_name(&listed));
                 Ok(bare.clone())
             }
@@ -270,6 +271,7 @@ impl Walk<'_> {
             [schema, bare] if schema != "pg_catalog" => {
                 let name = QualifiedName::new(schema, bare);
                 if self.ruleset.listed_function(&name, arguments) {
+                    self.calls_own_functions = true;
                     return Ok(bare.clone());
                 }
                 Err(function_refused(&name.to_string()).at(position))

@@ -175,6 +175,7 @@ mod tests {
             naming: Naming::Nothing,
             positioned: None,
             reads_views: false,
+            calls_own_functions: false,
             temporary: TemporaryEffect::None,
             acting: ActingEffect::None,
         };

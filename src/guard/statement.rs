@@ -177,10 +177,7 @@ fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Ou
         walk.quote_user_setting();
     }
     for statement in &script.statements {
-        walk.objects.clear();
-        walk.writes = false;
-        walk.positioned = None;
-        walk.reads_views = false;
+        walk.begin_statement();
         // What was reached is recorded even where it is then refused.
         let outcome = one(walk, statement);
         let (class, naming, acting) = match &outcome {
@@ -195,6 +192,7 @@ fn statements(walk: &mut Walk<'_>, script: &Script<'_>, facts: &mut Facts) -> Ou
             temporary: std::mem::take(&mut walk.temporary_effect),
             positioned: walk.positioned.take(),
             reads_views: walk.reads_views,
+            calls_own_functions: walk.calls_own_functions,
             acting,
         });
         let copied = outcome?.copy_in;

@@ -73,6 +73,7 @@ pub(in crate::guard) struct Walk<'a> {
     pub(in crate::guard) parameters: Vec<Kind>,
     pub(in crate::guard) positioned: Option<Positioned>,
     pub(in crate::guard) reads_views: bool,
+    pub(in crate::guard) calls_own_functions: bool,
     /// How often each relation stands in what is sent, by what is done to it there.
     pub(in crate::guard) mentions: BTreeMap<(QualifiedName, Access), usize>,
     edits: Vec<Edit>,
@@ -193,9 +194,19 @@ impl<'a> Walk<'a> {
             parameters: request.parameter_types.iter().map(|oid| Kind::of_oid(*oid)).collect(),
             positioned: None,
             reads_views: false,
+            calls_own_functions: false,
             mentions: BTreeMap::new(),
             edits: Vec::new(),
         }
+    }
+
+    /// What is learnt of a statement begins anew.
+    pub(in crate::guard) fn begin_statement(&mut self) {
+        self.objects.clear();
+        self.writes = false;
+        self.positioned = None;
+        self.reads_views = false;
+        self.calls_own_functions = false;
     }
 
     pub(in crate::guard) fn before(&mut self, token: usize, text: impl Into<String>) {

@@ -90,13 +90,16 @@ impl Client<'_> {
             // Behind others it may mean another statement by then.
             Naming::Executes { statement, .. } if alone && self.session.requests.len() <= 1 => {
                 let held = self.session.statements.held(&Name::new(statement.as_bytes()));
-                held.and_then(|prepared| prepared.facts()).map(|facts| match facts.naming {
+                let held = held.and_then(|prepared| prepared.facts()).filter(|facts| !facts.calls_own_functions);
+                held.map(|facts| match facts.naming {
                     Naming::Prepares { class, .. } => class,
                     _ => facts.class,
                 })
             }
             Naming::Executes { .. } => None,
             Naming::Prepares { .. } => return Effect::Nothing,
+            // Nobody knows what it changes.
+            _ if facts.calls_own_functions => None,
             _ => Some(facts.class),
         };
         match class {

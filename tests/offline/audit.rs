@@ -73,6 +73,7 @@ fn invoices() -> Facts {
         naming: Naming::Nothing,
         positioned: None,
         reads_views: false,
+        calls_own_functions: false,
         temporary: TemporaryEffect::None,
         acting: ActingEffect::None,
     };

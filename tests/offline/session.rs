@@ -46,6 +46,8 @@ pub(crate) struct Script {
     pub(crate) copy_in: CopyIn,
     /// The classes of the statements of a text, by its number.
     pub(crate) classes: Vec<(String, Vec<StatementClass>)>,
+    /// Texts that call a function of the database's own.
+    pub(crate) calls_own_functions: Vec<String>,
     /// What a text does to names.
     pub(crate) naming: Vec<(String, Naming)>,
     /// What a text does to temporary tables.
@@ -85,6 +87,7 @@ impl Decider for Script {
             naming: self.naming.iter().find(|(of, _)| of == sql).map(|(_, naming)| naming.clone()).unwrap_or_default(),
             positioned: None,
             reads_views: false,
+            calls_own_functions: self.calls_own_functions.iter().any(|text| text == sql),
             acting: ActingEffect::None,
             temporary: self
                 .temporary

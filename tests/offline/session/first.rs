@@ -6,6 +6,7 @@ use partywall::session::first::Recording;
 use partywall::tenant::Timestamp;
 
 use crate::frames::*;
+use crate::session::sql_names::guarded;
 use crate::session::{Pair, Script};
 
 /// Texts by number: 1 reads, 2 changes, 3 begins, 4 commits, 24 changes and commits.
@@ -59,6 +60,28 @@ fn a_change_that_fails_or_is_cut_off_has_its_end_on_record() {
     pair.client(&query("SELECT 2"));
     pair.session.handle_client_closed(Timestamp(9));
     assert_eq!(recorded(&mut pair), [(RecordPhase::Begin(2), BEGUN), (RecordPhase::End(2), Outcome::Unknown)]);
+}
+
+#[test]
+fn a_read_that_calls_a_function_of_the_database_s_own_is_recorded_first() {
+    let mut pair = strict();
+    pair.script.calls_own_functions.push("SELECT 1".to_owned());
+    pair.client(&query("SELECT 1"));
+    assert_eq!(recorded(&mut pair), [(RecordPhase::Begin(1), BEGUN)]);
+
+    // As the guard sees it.
+    for (sql, first) in [
+        ("SELECT full_name('a', 'b')", true),
+        ("SELECT public.full_name('a', 'b')", true),
+        ("WITH c AS (SELECT 1) SELECT 1 FROM c WHERE full_name('a', 'b') = 'x'", true),
+        ("SELECT lower('a')", false),
+    ] {
+        let mut pair = guarded();
+        pair.session.set_recording(Recording::ChangesFirst);
+        pair.client(&query(sql));
+        assert_eq!(recorded(&mut pair).len(), usize::from(first), "{sql}");
+        assert!(!pair.sent().is_empty(), "{sql}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub(super) fn ruleset(more: &str) -> Ruleset {
     Ruleset::compile(&policy, &serde_json::from_str(&read("catalog.json")).unwrap()).unwrap()
 }
 
-fn guarded() -> Pair {
+pub(crate) fn guarded() -> Pair {
     guarded_by(ruleset(""))
 }
 

@@ -173,7 +173,9 @@ pub(in crate::guard) fn is_known(ruleset: &Ruleset, parts: &[&str]) -> bool {
         ["pg_catalog", name] => is_built_in_or_array(name),
         [schema, name] => {
             let name = QualifiedName::new(*schema, *name);
-            ruleset.type_kind(&name).is_some() && !ruleset.own_types.looks_up(&name)
+            // Of a schema in which nothing is in reach, a type is not there either.
+            let is_there = ruleset.type_kind(&name).is_some() && ruleset.system().has_schema(schema);
+            is_there && !ruleset.own_types.looks_up(&name)
         }
         _ => false,
     }

@@ -89,8 +89,8 @@ fn tenancy(document: &mut Document<'_>, raw: RawTenancy) -> Tenancy {
         }
     }
     let catalog = match raw.catalog {
-        None | Some(RawCatalogAccess::Off) => CatalogAccess::Off,
-        Some(RawCatalogAccess::Structure) => CatalogAccess::Structure,
+        Some(RawCatalogAccess::Off) => CatalogAccess::Off,
+        None | Some(RawCatalogAccess::Structure) => CatalogAccess::Structure,
     };
     Tenancy { column: raw.column, search_path, explain: raw.explain.map(explain).unwrap_or_default(), catalog }
 }

@@ -59,9 +59,9 @@ pub struct Tenancy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CatalogAccess {
     /// Types and operators of PostgreSQL's own.
-    #[default]
     Off,
     /// The structure of what is in reach.
+    #[default]
     Structure,
 }
 

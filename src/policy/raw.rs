@@ -37,7 +37,7 @@ pub(crate) struct RawTenancy {
     pub(crate) search_path: Option<Vec<String>>,
     /// What EXPLAIN shows to a client. Default: "off".
     pub(crate) explain: Option<RawExplain>,
-    /// What a client can read of PostgreSQL's own catalogue. Default: "off".
+    /// What a client can read of PostgreSQL's own catalogue. Default: "structure".
     pub(crate) catalog: Option<RawCatalogAccess>,
 }
 
@@ -47,8 +47,7 @@ pub(crate) struct RawTenancy {
 pub(crate) enum RawCatalogAccess {
     /// What describes PostgreSQL's own types and operators.
     Off,
-    /// The structure of what is in reach, as psql, ORMs and drivers ask for it. Not proven yet: try it where no name in
-    /// the database is a secret.
+    /// The structure of what is in reach, as psql, ORMs and drivers ask for it.
     Structure,
 }
 

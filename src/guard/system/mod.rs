@@ -66,7 +66,7 @@ impl System {
     pub(in crate::guard) fn compile<'a>(
         catalog: &Catalog,
         relations: &HashMap<QualifiedName, RelationRule>,
-        functions: impl Iterator<Item = &'a QualifiedName>,
+        functions: impl Iterator<Item = &'a QualifiedName> + Clone,
         tenancy: &Tenancy,
     ) -> Self {
         let mut visible = Visible::default();
@@ -76,22 +76,33 @@ impl System {
                 columns.insert(name.name.clone());
             }
         }
+        visible.schemas.extend(["pg_catalog", "information_schema"].map(str::to_owned));
+        visible.schemas.extend(tenancy.search_path.iter().cloned());
+        let of_extensions = catalog.types.iter().filter(|entry| entry.extension.is_some());
+        visible.schemas.extend(of_extensions.map(|entry| entry.schema.clone()));
+        for (name, rule) in relations.iter().filter(|(_, rule)| is_visible(rule)) {
+            visible.schemas.insert(name.schema.clone());
+            visible.schemas.extend(rule.relation.columns.iter().map(|column| column.type_schema.clone()));
+        }
+        for name in functions.clone() {
+            visible.schemas.insert(name.schema.clone());
+        }
         if tenancy.catalog == CatalogAccess::Off {
             return Self::off(catalog, visible);
         }
-        visible.schemas.extend(["pg_catalog", "information_schema"].map(str::to_owned));
-        visible.schemas.extend(tenancy.search_path.iter().cloned());
         let named = relations.iter().filter(|(_, rule)| is_visible(rule)).map(|(name, _)| name);
         for QualifiedName { schema, name } in named {
-            visible.schemas.insert(schema.clone());
             visible.relations.entry(schema.clone()).or_default().insert(name.clone());
         }
         for QualifiedName { schema, name } in functions {
-            visible.schemas.insert(schema.clone());
             visible.functions.entry(schema.clone()).or_default().insert(name.clone());
         }
         let names: BTreeSet<&str> = visible.tenant_columns.keys().map(|(_, column)| column.as_str()).collect();
-        let is_plain = |definition: &str| !names.iter().any(|name| definition.contains(name));
+        // A tenant can be named where a tenant column and a literal stand in it.
+        let is_plain = |definition: &str| {
+            let holds_literal = definition.contains(|sign: char| sign == '\'' || sign.is_ascii_digit());
+            !holds_literal || !names.iter().any(|name| definition.contains(name))
+        };
         let views = relations.iter().filter(|(_, rule)| is_visible(rule));
         let views = views.filter(|(_, rule)| rule.relation.definition.as_deref().is_some_and(is_plain));
         for (QualifiedName { schema, name }, _) in views.collect::<Vec<_>>() {
@@ -259,7 +270,8 @@ impl System {
         }
     }
 
-    fn has_schema(&self, name: &str) -> bool {
+    /// Whether something in reach is in a schema.
+    pub(in crate::guard) fn has_schema(&self, name: &str) -> bool {
         self.visible.schemas.contains(name)
     }
 

@@ -97,7 +97,7 @@ fn what_is_sent_is_a_fixed_point() {
             // A condition that is kept from the planner's statistics is hidden once more.
             Decision::Forward(second) if cases(second.sql.as_str()) > cases(first.sql.as_str()) => Ok("hidden again"),
             // The catalogue shows everybody only a part of itself.
-            Decision::Forward(_) if first.sql.as_str().contains("(SELECT * FROM pg_catalog.") => Ok("the catalogue"),
+            Decision::Forward(_) if first.sql.as_str().contains(" FROM pg_catalog.") => Ok("the catalogue"),
             Decision::Forward(second) => Err(format!("{}\nbecame\n{}", first.sql.as_str(), second.sql.as_str())),
             // Of shared tables a little less may be done: their rows are not locked.
             Decision::Reject { .. } => Ok("refused the second time"),

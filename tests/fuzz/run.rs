@@ -154,10 +154,11 @@ fn seeds() -> Vec<(String, String, String)> {
 }
 
 fn cases(folder: &str, text: &str, seeds: &mut Vec<(String, String, String)>) {
-    let mut schema = folder.to_owned();
+    let (mut schema, before) = (folder.to_owned(), seeds.len());
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
-        if let Some(name) = line.strip_prefix("schema ") {
+        // Before the first case: behind it, a message may begin with that word.
+        if let Some(name) = line.strip_prefix("schema ").filter(|_| seeds.len() == before) {
             name.clone_into(&mut schema);
         }
         if line.starts_with("decide") {

@@ -35,6 +35,7 @@ fn session() -> SessionTag {
     SessionTag::new(&SessionDescription {
         session: "0123456789abcdef01234567",
         tenant: Some(&TenantId::parse("acme").unwrap()),
+        isolation: "column",
         login: Some(&LoginName::parse("acme_app").unwrap()),
         // So that a record is about as long as that of a point read.
         application_name: Some("an application with a name of sixty three letters, as they have"),

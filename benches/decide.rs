@@ -136,6 +136,7 @@ fn decisions(criterion: &mut Criterion) {
     let mut cache = DecisionCache::new(CacheLimits { entries_max: 4_096, bytes_max: 32 << 20 });
     for (name, protocol, sql) in statements() {
         let question = Question {
+            rules: 1,
             identity: &identity,
             sql: &sql,
             protocol,
@@ -150,6 +151,7 @@ fn decisions(criterion: &mut Criterion) {
     for (name, protocol, sql) in statements() {
         let (known, asked) = (with_literals(&sql, KNOWN), with_literals(&sql, ASKED).replace("thanks", "no"));
         let question = |sql| Question {
+            rules: 1,
             identity: &identity,
             sql,
             protocol,
@@ -204,6 +206,7 @@ fn records(criterion: &mut Criterion) {
     let tag = SessionTag::new(&SessionDescription {
         session: "0123456789ab-1",
         tenant: identity.tenant.as_ref(),
+        isolation: "column",
         login: Some(&identity.login),
         application_name: Some("billing"),
         method: Some("scram-sha-256"),

@@ -14,6 +14,8 @@ pub struct SessionDescription<'a> {
     /// Opaque and unique.
     pub session: &'a str,
     pub tenant: Option<&'a TenantId>,
+    /// What keeps its data apart: `column`, `schema`, `database`.
+    pub isolation: &'static str,
     /// As named at start-up; proved by then or not, the record's type says.
     pub login: Option<&'a LoginName>,
     pub application_name: Option<&'a str>,
@@ -48,6 +50,7 @@ pub struct SessionTag {
     /// `tenant` and `isolation`.
     pub(super) tenant: Vec<u8>,
     acting: Option<TenantId>,
+    isolation: &'static str,
     /// From `actor` to `actor.auth`.
     pub(super) actor: Vec<u8>,
     /// The person behind it, as the application says: in `actor`.
@@ -74,7 +77,8 @@ impl SessionTag {
         let mut session = b"},\"session\":".to_vec();
         json::string(&mut session, description.session);
         Self {
-            tenant: tenant(description.tenant),
+            tenant: tenant(description.tenant, description.isolation),
+            isolation: description.isolation,
             acting: description.tenant.cloned(),
             actor: head,
             user: None,
@@ -86,7 +90,7 @@ impl SessionTag {
     /// The records that follow are of what is done for this tenant and person.
     pub fn act_for(&mut self, acting: Option<&TenantId>, user: Option<&str>) {
         if self.acting.as_ref() != acting {
-            self.tenant = tenant(acting);
+            self.tenant = tenant(acting, self.isolation);
             self.acting = acting.cloned();
         }
         if self.user.as_deref() != user {
@@ -95,11 +99,12 @@ impl SessionTag {
     }
 }
 
-fn tenant(tenant: Option<&TenantId>) -> Vec<u8> {
+fn tenant(tenant: Option<&TenantId>, isolation: &str) -> Vec<u8> {
     let mut text = b"\"tenant\":".to_vec();
     json::string_or_null(&mut text, tenant.map(TenantId::as_str));
     if tenant.is_some() {
-        text.extend_from_slice(b",\"isolation\":\"column\"");
+        text.extend_from_slice(b",\"isolation\":");
+        json::string(&mut text, isolation);
     }
     text
 }

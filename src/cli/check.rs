@@ -24,9 +24,13 @@ use crate::guard::Surveyed;
 use crate::guard::survey;
 use crate::net::tls::ServerTls;
 use crate::policy::Credential;
+use crate::policy::Isolation;
+use crate::policy::Place;
 use crate::policy::Policy;
 use crate::policy::Secret;
+use crate::policy::TenantRule;
 use crate::policy::written_name;
+use crate::reload::common_schemas;
 use crate::upstream::Role;
 use crate::upstream::Target;
 use crate::upstream::load_catalog;
@@ -104,7 +108,9 @@ async fn inspect(arguments: &CheckArguments, report: &mut Report) -> Result<(), 
     }
     if arguments.online {
         for upstream in config.upstreams.values() {
-            if let Err(why) = inspect_upstream(upstream, &policy, report).await {
+            let is_default = config.default_upstream().is_some_and(|default| default.name == upstream.name);
+            let name = Some(upstream.name.as_str()).filter(|_| !is_default);
+            if let Err(why) = inspect_upstream(upstream, name, &policy, report).await {
                 report.errors.push(why);
             }
         }
@@ -112,16 +118,34 @@ async fn inspect(arguments: &CheckArguments, report: &mut Report) -> Result<(), 
     Ok(())
 }
 
-async fn inspect_upstream(upstream: &Upstream, policy: &Policy, report: &mut Report) -> Result<(), String> {
+/// `name`: as the policy calls it, where it is not the default.
+async fn inspect_upstream(
+    upstream: &Upstream,
+    name: Option<&str>,
+    policy: &Policy,
+    report: &mut Report,
+) -> Result<(), String> {
     let password = upstream.password.as_ref().map(|source| source.resolve(Path::new(""), &ProcessEnvironment));
     let password = password.transpose().map_err(|error| format!("upstream {}: {error}", upstream.name))?;
     let password = password.as_ref().map(Secret::expose).map(str::to_owned);
     let target = Target::new(upstream, password, &policy.tenancy.search_path)
         .map_err(|error| format!("upstream {}: {error}", upstream.name))?;
+    let target = target.narrowed(common_schemas(policy, name), &policy.tenancy.search_path);
     let role = load_role(&target).await.map_err(|error| error.to_string())?;
     let catalog = load_catalog(&target).await.map_err(|error| error.to_string())?;
     let label = format!("upstream {}", upstream.name);
     role_findings(&role, &label, report);
+    let isolations = |tenant: &TenantRule| tenant.upstream.as_deref() == name;
+    let mut rules = policy.tenants.rules().filter(|(_, rule)| name.is_some() && isolations(rule)).peekable();
+    // One tenant's own, or one where each has a schema: the rules for tables that all share are not for it.
+    let own = rules.peek().is_some() && rules.all(|(_, rule)| rule.isolation != Isolation::Column);
+    if own {
+        let place = Place { upstream: name.map(str::to_owned), isolation: Isolation::Database };
+        let (policy, catalog) = policy.at(&place, &catalog);
+        schema_findings(&policy, &catalog, &label, report);
+        report.inspected.push(Inspected::new(label, &policy, &catalog, Some(role)));
+        return Ok(());
+    }
     schema_findings(policy, &catalog, &label, report);
     report.inspected.push(Inspected::new(label, policy, &catalog, Some(role)));
     Ok(())

@@ -19,12 +19,19 @@ use crate::tenant::TenantId;
 pub struct Config {
     pub listen: Listen,
     pub admin: Option<Admin>,
-    /// By name; a tenant takes the first unless it names its own.
+    /// By name.
     pub upstreams: BTreeMap<String, Upstream>,
     pub policy_file: PathBuf,
     pub audit: Audit,
     pub limits: Limits,
     pub log: Log,
+}
+
+impl Config {
+    /// The upstream of every tenant for which the policy names no other: that called `main`, else the first by name.
+    pub fn default_upstream(&self) -> Option<&Upstream> {
+        self.upstreams.get("main").or_else(|| self.upstreams.values().next())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,8 @@ use crate::policy::RawSecret;
 pub(super) struct RawConfig {
     pub(super) listen: RawListen,
     pub(super) admin: Option<RawAdmin>,
-    /// The PostgreSQL servers behind, by a name of your choice. This version uses the first by name.
+    /// The PostgreSQL servers behind, by a name of your choice. A tenant has the one that the policy names for it, else that
+    /// called "main", else the first by name.
     pub(super) upstream: BTreeMap<String, RawUpstream>,
     pub(super) policy: RawPolicyFile,
     #[serde(default)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::guard::rejection::{Code, Rejection};
 use crate::guard::walk::{Outcome, Walk};
-use crate::policy::{Policy, TenantBinding, TenantSet};
+use crate::policy::{Policy, TenantBinding, TenantSet, Tenants};
 use crate::sql::{SessionStatement, SettingScope, SettingValue, TokenKind};
 use crate::tenant::{Identity, LoginName, TenantId};
 
@@ -67,6 +67,8 @@ impl ActingEffect {
 #[derive(Debug)]
 pub(in crate::guard) struct ActingRules {
     choosing: HashMap<LoginName, Arc<TenantSet>>,
+    tenants: Arc<Tenants>,
+    shared: Vec<String>,
 }
 
 impl ActingRules {
@@ -75,7 +77,11 @@ impl ActingRules {
             TenantBinding::Choice(tenants) => Some((login.clone(), Arc::clone(tenants))),
             TenantBinding::Bound(_) => None,
         });
-        Self { choosing: choosing.collect() }
+        Self {
+            choosing: choosing.collect(),
+            tenants: Arc::clone(&policy.tenants),
+            shared: policy.tenancy.search_path.clone(),
+        }
     }
 
     pub(in crate::guard) fn chooses(&self, login: &LoginName) -> bool {
@@ -117,7 +123,16 @@ impl ActingRules {
             refused(format!("invalid value for parameter \"{TENANT_SETTING}\"")).detail(format!("The {error}."))
         })?;
         match self.choosing.get(login) {
-            Some(tenants) if tenants.contains(&tenant) => Ok(tenant),
+            Some(tenants) if tenants.contains(&tenant) => {
+                match self.tenants.place(&tenant, &self.shared) {
+                    Ok(place) if place.is_common() => Ok(tenant),
+                    Ok(_) => Err(refused(format!("tenant \"{}\" cannot be chosen in a session", shown(text)))
+                        .detail("Its data is elsewhere than in the tables that this session reaches.")
+                        .hint("Log in as a login of the tenant.")),
+                    Err(error) => Err(refused(format!("tenant \"{}\" cannot be chosen", shown(text)))
+                        .detail(format!("Reason: {error}."))),
+                }
+            }
             Some(_) => Err(refused(format!("login \"{login}\" may not act for tenant \"{}\"", shown(text)))
                 .detail("The policy lists the tenants that a login may act for.")
                 .hint("Choose another tenant, or ask who keeps the policy: \"tenants\" in the login's section.")),

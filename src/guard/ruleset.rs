@@ -12,7 +12,7 @@ use crate::guard::own_types::OwnTypes;
 use crate::guard::system::System;
 use crate::guard::tenant_column::TenantType;
 use crate::guard::view::{View, compile_views};
-use crate::policy::{KeyOracles, Policy, SensitiveClass, TableKind, TableRule};
+use crate::policy::{KeyOracles, OWN_SCHEMA, Policy, SensitiveClass, TableKind, TableRule};
 
 /// Policy compiled against a catalogue. Never changes; a reload swaps it whole.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Ruleset {
             let message = format!("the catalog's format is {}, this program reads {CATALOG_FORMAT}", catalog.format);
             return Err(vec![Diagnostic { path: String::new(), message }]);
         }
-        for name in policy.tables.keys() {
+        for name in policy.tables.keys().filter(|name| name.schema != OWN_SCHEMA) {
             if !catalog.relations.iter().any(|relation| relation.qualified_name() == *name) {
                 let message = format!("there is no table or view {name} in database {}", catalog.database);
                 diagnostics.push(Diagnostic { path: format!("table.\"{name}\""), message });

@@ -9,6 +9,7 @@ use crate::policy::Credential;
 use crate::policy::Explain;
 use crate::policy::FunctionIdentity;
 use crate::policy::FunctionRule;
+use crate::policy::Isolation;
 use crate::policy::KeyOracles;
 use crate::policy::LoginRule;
 use crate::policy::Policy;
@@ -18,7 +19,10 @@ use crate::policy::TableKind;
 use crate::policy::TableRule;
 use crate::policy::Tenancy;
 use crate::policy::TenantBinding;
+use crate::policy::TenantRule;
 use crate::policy::TenantSet;
+use crate::policy::Tenants;
+use crate::policy::Unlisted;
 use crate::policy::document::Document;
 use crate::policy::document::FileError;
 use crate::policy::name::parse_function_identity;
@@ -26,6 +30,7 @@ use crate::policy::name::parse_qualified_name;
 use crate::policy::raw::RawCatalogAccess;
 use crate::policy::raw::RawExplain;
 use crate::policy::raw::RawFunction;
+use crate::policy::raw::RawIsolation;
 use crate::policy::raw::RawKeyOracles;
 use crate::policy::raw::RawLogin;
 use crate::policy::raw::RawPolicy;
@@ -34,6 +39,8 @@ use crate::policy::raw::RawSensitiveClass;
 use crate::policy::raw::RawTable;
 use crate::policy::raw::RawTableKind;
 use crate::policy::raw::RawTenancy;
+use crate::policy::raw::RawTenant;
+use crate::policy::raw::RawUnlisted;
 use crate::policy::schema::schema_of;
 use crate::policy::schema::schema_text;
 use crate::tenant::LoginName;
@@ -48,6 +55,7 @@ impl Policy {
             functions: functions(&mut document, raw.function),
             extensions: raw.functions.extensions.into_iter().collect(),
             logins: logins(&mut document, raw.login, raw.tenancy.explain.map(explain).unwrap_or_default()),
+            tenants: Arc::new(tenants(&mut document, raw.tenant, raw.tenancy.unlisted)),
             tenancy: tenancy(&mut document, raw.tenancy),
             digest: digest(text),
         };
@@ -93,6 +101,50 @@ fn tenancy(document: &mut Document<'_>, raw: RawTenancy) -> Tenancy {
         None | Some(RawCatalogAccess::Structure) => CatalogAccess::Structure,
     };
     Tenancy { column: raw.column, search_path, explain: raw.explain.map(explain).unwrap_or_default(), catalog }
+}
+
+fn tenants(document: &mut Document<'_>, raw: BTreeMap<String, RawTenant>, unlisted: Option<RawUnlisted>) -> Tenants {
+    let unlisted = match unlisted {
+        Some(RawUnlisted::Refuse) => Unlisted::Refuse,
+        Some(RawUnlisted::Column) | None => Unlisted::Column,
+    };
+    let mut rules = Vec::new();
+    for (name, raw) in raw {
+        if let Err(error) = TenantId::parse(&name) {
+            document.note(&["tenant", &name], error.to_string());
+        }
+        if let Some(isolation) = isolation(document, &name, &raw) {
+            rules.push((name, TenantRule { upstream: raw.upstream, isolation }));
+        }
+    }
+    Tenants::new(rules, unlisted).unwrap_or_else(|faults| {
+        faults.iter().for_each(|(name, message)| document.note(&["tenant", name], message.as_str()));
+        Tenants::default()
+    })
+}
+
+fn isolation(document: &mut Document<'_>, name: &str, raw: &RawTenant) -> Option<Isolation<String>> {
+    let path = ["tenant", name];
+    let said = raw.isolation.unwrap_or(match (&raw.schema, &raw.upstream) {
+        (Some(_), _) => RawIsolation::Schema,
+        (None, Some(_)) => RawIsolation::Database,
+        (None, None) => RawIsolation::Column,
+    });
+    match (said, &raw.schema) {
+        (RawIsolation::Column, None) => Some(Isolation::Column),
+        (RawIsolation::Schema, Some(schema)) if schema.is_empty() => document.refuse(&path, "schema is empty"),
+        (RawIsolation::Schema, Some(schema)) => Some(Isolation::Schema(schema.clone())),
+        (RawIsolation::Schema, None) => {
+            document.refuse(&path, "isolation \"schema\" needs the schema's name in \"schema\"")
+        }
+        (RawIsolation::Database, None) if raw.upstream.is_none() => {
+            document.refuse(&path, "isolation \"database\" needs an \"upstream\" that nobody else has")
+        }
+        (RawIsolation::Database, None) => Some(Isolation::Database),
+        (RawIsolation::Column | RawIsolation::Database, Some(_)) => {
+            document.refuse(&path, "\"schema\" goes with isolation \"schema\" alone")
+        }
+    }
 }
 
 fn explain(raw: RawExplain) -> Explain {

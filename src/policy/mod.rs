@@ -7,16 +7,20 @@ mod raw;
 mod schema;
 mod secret;
 mod shape;
+mod place;
 mod tenant_set;
+mod tenants;
 
 pub use document::FileError;
 pub use name::printable;
 pub use name::written_name;
 pub use name::written_part;
+pub use place::OWN_SCHEMA;
 pub use secret::Environment;
 pub use secret::Secret;
 pub use secret::SecretError;
 pub use tenant_set::TenantSet;
+pub use tenants::{Isolation, Place, PlaceError, TenantRule, Tenants, Unlisted};
 
 pub(crate) use document::Document;
 pub(crate) use file::secret_source;
@@ -40,6 +44,8 @@ pub struct Policy {
     /// Extensions of which clients may call what is known to be harmless.
     pub extensions: BTreeSet<String>,
     pub logins: BTreeMap<LoginName, LoginRule>,
+    /// Where tenants' data is.
+    pub tenants: Arc<Tenants>,
     /// SHA-256 of the file's bytes, in hexadecimal: names the policy in the audit trail.
     pub digest: String,
 }

@@ -12,7 +12,8 @@ use serde::Deserialize;
 pub(crate) struct RawPolicy {
     #[serde(default)]
     pub(crate) tenancy: RawTenancy,
-    /// Rules for relations, by "schema.name"; a part with capitals or odd characters is quoted as in SQL.
+    /// Rules for relations, by "schema.name"; a part with capitals or odd characters is quoted as in SQL. The schema
+    /// "{schema}", in quotes, is that of any tenant who has one of its own.
     #[serde(default)]
     pub(crate) table: BTreeMap<String, RawTable>,
     /// Functions of extensions.
@@ -24,6 +25,10 @@ pub(crate) struct RawPolicy {
     /// The roles that clients log in as. They exist at Partywall, not at the upstream.
     #[serde(default)]
     pub(crate) login: BTreeMap<String, RawLogin>,
+    /// Tenants whose data is elsewhere than in the tables that all share, by name or by pattern; * stands for any text, and
+    /// the rule that says most of a name decides.
+    #[serde(default)]
+    pub(crate) tenant: BTreeMap<String, RawTenant>,
 }
 
 /// What makes a row a tenant's.
@@ -35,6 +40,8 @@ pub(crate) struct RawTenancy {
     pub(crate) column: Option<String>,
     /// The schemas in which an unqualified name is looked up, in order. Default: ["public"].
     pub(crate) search_path: Option<Vec<String>>,
+    /// What becomes of a tenant without a [tenant.…] section. Default: "column".
+    pub(crate) unlisted: Option<RawUnlisted>,
     /// What EXPLAIN shows to a client. Default: "off".
     pub(crate) explain: Option<RawExplain>,
     /// What a client can read of PostgreSQL's own catalogue. Default: "structure".
@@ -72,6 +79,42 @@ pub(crate) enum RawExplain {
     Plan,
     /// Everything that PostgreSQL shows, estimates and counts over all tenants' rows too.
     Full,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Unlisted")]
+pub(crate) enum RawUnlisted {
+    /// It shares the tables of the default upstream.
+    Column,
+    /// There is no such tenant: its logins are refused.
+    Refuse,
+}
+
+/// A tenant's place.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Tenant")]
+pub(crate) struct RawTenant {
+    /// What keeps its data apart. Default: "schema" where schema is given, else "database" where upstream is, else "column".
+    pub(crate) isolation: Option<RawIsolation>,
+    /// The schema of its own; {id} stands for the tenant's identifier. Unqualified names are looked up there, then on the
+    /// search path of [tenancy].
+    pub(crate) schema: Option<String>,
+    /// The upstream, as the config calls it. Default: the config's default.
+    pub(crate) upstream: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Isolation")]
+pub(crate) enum RawIsolation {
+    /// A column of tables that all share.
+    Column,
+    /// A schema of its own.
+    Schema,
+    /// A database of its own, on an upstream that nobody else has.
+    Database,
 }
 
 /// One relation's rule.

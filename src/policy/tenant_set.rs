@@ -33,7 +33,7 @@ impl TenantSet {
 }
 
 /// Whether a text is of the pattern's form. Each `*` takes as little as it can: more would find no more.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, tail)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut rest) = text.strip_prefix(head) else { return false };
     let (inner, end) = tail.rsplit_once('*').unwrap_or(("", tail));

@@ -13,6 +13,8 @@ use crate::tenant::Identity;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Question<'a> {
     pub identity: &'a Identity,
+    /// The version of the rules.
+    pub rules: u64,
     pub sql: &'a str,
     pub protocol: Protocol,
     pub parameter_types: &'a [u32],
@@ -59,6 +61,7 @@ const VARIANTS_MAX: usize = 8;
 #[derive(Debug)]
 struct Key {
     identity: Arc<Identity>,
+    rules: u64,
     protocol: Protocol,
     parameter_types: Box<[u32]>,
     private: PrivateRelations,
@@ -68,6 +71,7 @@ impl Key {
     fn of(question: &Question<'_>, identity: &Arc<Identity>) -> Self {
         Self {
             identity: Arc::clone(identity),
+            rules: question.rules,
             protocol: question.protocol,
             parameter_types: question.parameter_types.into(),
             private: question.private.clone(),
@@ -76,6 +80,7 @@ impl Key {
 
     fn is_of(&self, question: &Question<'_>) -> bool {
         self.protocol == question.protocol
+            && self.rules == question.rules
             && *self.parameter_types == *question.parameter_types
             && self.private == *question.private
             && *self.identity == *question.identity
@@ -174,7 +179,14 @@ impl DecisionCache {
     }
 
     fn template_hash(&self, question: &Question<'_>, shape: &Shape) -> u64 {
-        self.hasher.hash_one((question.identity, question.protocol, question.parameter_types, question.private, shape))
+        self.hasher.hash_one((
+            question.identity,
+            question.rules,
+            question.protocol,
+            question.parameter_types,
+            question.private,
+            shape,
+        ))
     }
 }
 
@@ -193,7 +205,14 @@ mod tests {
     }
 
     fn question<'a>(identity: &'a Identity, sql: &'a str) -> Question<'a> {
-        Question { identity, sql, protocol: Protocol::Simple, parameter_types: &[], private: PrivateRelations::none() }
+        Question {
+            identity,
+            rules: 1,
+            sql,
+            protocol: Protocol::Simple,
+            parameter_types: &[],
+            private: PrivateRelations::none(),
+        }
     }
 
     fn refusal(message: &str) -> Arc<Decision> {

@@ -18,6 +18,7 @@ use crate::proxy::cancel::{CancelRegistration, SECRET_BYTES};
 use crate::proxy::clock;
 use crate::proxy::end::End;
 use crate::proxy::entry::{Entered, Entry, random};
+use crate::proxy::lodging::Lodging;
 use crate::proxy::pump::{Description, Pump};
 use crate::proxy::side::Side;
 use crate::proxy::worker::{Slot, Worker};
@@ -99,7 +100,7 @@ async fn open<'a>(worker: &'a Worker, socket: Socket, slot: &Slot) -> Option<Ope
 /// What an authenticated client needs to become a session.
 struct Begun {
     connected: Connected,
-    target: Arc<Target>,
+    lodging: Lodging,
     upstream_metrics: Arc<UpstreamMetrics>,
     upstream_count: ConnectionCount,
 }
@@ -111,7 +112,14 @@ async fn begin(
     entry: &mut Entry,
     authenticated: &Authenticated,
 ) -> Result<Begun, SessionResult> {
-    let target = Arc::clone(&snapshot.upstream);
+    let lodging = match Lodging::find(&worker.live, snapshot, authenticated.identity.tenant.as_ref()).await {
+        Ok(lodging) => lodging,
+        Err(none) => {
+            entry.handshake.refuse(none.sqlstate, &none.message, none.detail.as_deref(), Some(none.hint));
+            return Err(SessionResult::Refused);
+        }
+    };
+    let target = Arc::clone(lodging.target());
     let login = &authenticated.identity.login;
     if let Some(database) = &authenticated.database
         && database != target.database()
@@ -119,11 +127,6 @@ async fn begin(
     {
         let message = format!("database \"{database}\" does not exist");
         entry.handshake.refuse("3D000", &message, None, Some("Name the upstream's database, or none."));
-        return Err(SessionResult::Refused);
-    }
-    if snapshot.ruleset.is_none() {
-        let detail = "The database's schema has not been read yet.";
-        entry.handshake.refuse("57P03", "the proxy is starting up", Some(detail), Some("Try again later."));
         return Err(SessionResult::Refused);
     }
     let upstream_metrics = worker.metrics.upstream(target.name());
@@ -137,7 +140,7 @@ async fn begin(
         Ok(connected) => {
             upstream_metrics.set_up();
             upstream_count.set(ConnectionState::Active);
-            Ok(Begun { connected, target, upstream_metrics, upstream_count })
+            Ok(Begun { connected, lodging, upstream_metrics, upstream_count })
         }
         Err(error) => {
             tracing::warn!(%error, login = login.as_str(), "no upstream connection for a client");
@@ -162,7 +165,8 @@ async fn admit<'a>(
     begun: Begun,
     name: &str,
 ) -> Option<Opened<'a>> {
-    let Begun { connected, target, upstream_metrics, upstream_count } = begun;
+    let Begun { connected, lodging, upstream_metrics, upstream_count } = begun;
+    let target = Arc::clone(lodging.target());
     let secret: [u8; SECRET_BYTES] = random().ok()?;
     let registration = register(worker, authenticated, &connected, &target, &secret);
     let process_id = registration.as_ref().map_or(0, CancelRegistration::process_id);
@@ -170,7 +174,7 @@ async fn admit<'a>(
     entry.flush().await.ok()?;
 
     let began = clock::now();
-    let tag = tag(name, authenticated, &entry, Some((&target, &connected)));
+    let tag = tag(name, authenticated, &entry, Some((&lodging, &connected)));
     worker.audit.record(&Event::session_opened(&tag, &snapshot.policy, began));
     worker.metrics.session_opened(SessionResult::Ok);
     let description = Description {
@@ -178,6 +182,7 @@ async fn admit<'a>(
         tag,
         count: worker.metrics.session(),
         cancel: registration,
+        lodging,
     };
     let identity = Arc::clone(&description.identity);
     let session = Session::new(session_limits(&snapshot.config.limits), identity, random().ok()?);
@@ -235,11 +240,14 @@ fn tag(
     session: &str,
     authenticated: &Authenticated,
     entry: &Entry,
-    upstream: Option<(&Target, &Connected)>,
+    upstream: Option<(&Lodging, &Connected)>,
 ) -> SessionTag {
+    let isolation = upstream.map_or("column", |(lodging, _)| lodging.isolation());
+    let upstream = upstream.map(|(lodging, connected)| (lodging.target(), connected));
     SessionTag::new(&SessionDescription {
         session,
         tenant: authenticated.identity.tenant.as_ref(),
+        isolation,
         login: Some(&authenticated.identity.login),
         application_name: Some(&authenticated.application_name),
         method: Some(authenticated.method),
@@ -262,6 +270,7 @@ fn record_refusal(worker: &Worker, entry: &Entry, refusal: &Refusal) {
     let session = SessionTag::new(&SessionDescription {
         session: "",
         tenant: None,
+        isolation: "column",
         login: refusal.login.as_ref(),
         application_name: None,
         method: None,

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::audit::durable::Trouble;
-use crate::guard::{self, Code, Decision, Facts, PrivateRelations, Protocol, Rejection, Request, TextLimits};
+use crate::guard::{self, Code, Decision, Facts, PrivateRelations, Protocol, Rejection, Request, Ruleset, TextLimits};
 use crate::metrics::Metrics;
 use crate::proxy::cache::{DecisionCache, Question, Source};
 use crate::proxy::clock::Stopwatch;
@@ -16,6 +16,8 @@ use crate::tenant::Identity;
 pub(crate) struct CachedDecider<'a> {
     pub(crate) cache: &'a mut DecisionCache,
     pub(crate) snapshot: &'a Snapshot,
+    /// The rules of the session's place, and their version: the same for as long as this lasts.
+    pub(crate) rules: (Option<Arc<Ruleset>>, u64),
     pub(crate) metrics: &'a Metrics,
     /// Why what the session does cannot be recorded as it has to be, if so.
     pub(crate) trouble: Option<Trouble>,
@@ -35,7 +37,7 @@ impl Decider for CachedDecider<'_> {
         }
         let before = self.cache.entries();
         self.cache.set_version(self.snapshot.version);
-        let question = Question { identity, sql, protocol, parameter_types, private };
+        let question = Question { identity, rules: self.rules.1, sql, protocol, parameter_types, private };
         let limits = self.limits();
         let decision = match self.cache.get(&question, &limits) {
             Some((decision, source)) => {
@@ -48,7 +50,7 @@ impl Decider for CachedDecider<'_> {
             None => {
                 self.metrics.statement_cache_missed();
                 let stopwatch = Stopwatch::start();
-                let decision = Arc::new(self.ask(&question, &limits));
+                let decision = Arc::new(ask(self.rules.0.as_deref(), &question, &limits));
                 self.metrics.decided(stopwatch.elapsed());
                 self.cache.put(&question, identity, &decision);
                 decision
@@ -62,7 +64,7 @@ impl Decider for CachedDecider<'_> {
     }
 
     fn version(&self) -> u64 {
-        self.snapshot.version
+        self.rules.1
     }
 }
 
@@ -87,23 +89,23 @@ impl CachedDecider<'_> {
             .hint("Nothing is done that could not be recorded. Try again later.");
         Decision::Reject { rejection, facts: Facts::default() }
     }
+}
 
-    fn ask(&self, question: &Question<'_>, limits: &TextLimits) -> Decision {
-        let Some(ruleset) = &self.snapshot.ruleset else {
-            return refuse("the database's schema is not known yet", "Try again later.");
-        };
-        let request = Request {
-            identity: question.identity,
-            sql: question.sql,
-            protocol: question.protocol,
-            parameter_types: question.parameter_types,
-            limits,
-            private: question.private,
-        };
-        let decision = or_refused(|| guard::decide(ruleset, &request));
-        report(question.identity, &decision);
-        decision
-    }
+fn ask(ruleset: Option<&Ruleset>, question: &Question<'_>, limits: &TextLimits) -> Decision {
+    let Some(ruleset) = ruleset else {
+        return refuse("the database's schema is not known yet", "Try again later.");
+    };
+    let request = Request {
+        identity: question.identity,
+        sql: question.sql,
+        protocol: question.protocol,
+        parameter_types: question.parameter_types,
+        limits,
+        private: question.private,
+    };
+    let decision = or_refused(|| guard::decide(ruleset, &request));
+    report(question.identity, &decision);
+    decision
 }
 
 const REPORTED_CHARACTERS_MAX: usize = 2_000;

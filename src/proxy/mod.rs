@@ -10,6 +10,7 @@ mod end;
 mod entry;
 mod gate;
 mod generations;
+mod lodging;
 mod pump;
 mod side;
 mod worker;

@@ -16,6 +16,7 @@ use crate::proxy::clock;
 use crate::proxy::decider::CachedDecider;
 use crate::proxy::end::End;
 use crate::proxy::gate::{Gate, Gated};
+use crate::proxy::lodging::Lodging;
 use crate::proxy::side::{Input, Side};
 use crate::proxy::worker::Worker;
 use crate::reload::Snapshot;
@@ -40,6 +41,7 @@ pub(crate) struct Description {
     pub(crate) count: SessionCount,
     /// `None`: the upstream gave no key.
     pub(crate) cancel: Option<CancelRegistration>,
+    pub(crate) lodging: Lodging,
 }
 
 pub(crate) struct Pump<'a> {
@@ -291,7 +293,8 @@ impl<'a> Pump<'a> {
         }
         // Whoever is no longer let in gets the answers that are under way, and begins nothing new.
         if direction == Direction::FromClient
-            && !self.snapshot.admits(&self.description.identity, self.session.identity())
+            && !(self.snapshot.admits(&self.description.identity, self.session.identity())
+                && self.description.lodging.is_of(&self.snapshot, self.session.identity().tenant.as_ref()))
         {
             return Err(End::Shutdown);
         }
@@ -330,6 +333,7 @@ impl<'a> Pump<'a> {
         let mut decider = CachedDecider {
             cache: &mut cache,
             snapshot: &self.snapshot,
+            rules: self.description.lodging.rules(&self.snapshot),
             metrics: &self.worker.metrics,
             trouble: if self.gate.is_strict() { self.worker.audit.trouble() } else { None },
         };

@@ -38,6 +38,7 @@ pub async fn follow(live: Arc<Live>) {
                 pause
             }
         };
+        live.refresh_homes().await;
         tokio::time::sleep(pause).await;
     }
 }

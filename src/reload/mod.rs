@@ -5,10 +5,12 @@ mod edge;
 mod error;
 mod follow;
 mod health;
+mod homes;
 mod logins;
 mod misfit;
 mod settings;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -23,12 +25,15 @@ use crate::guard::Ruleset;
 use crate::metrics::{Metrics, ReloadResult, UpstreamError};
 use crate::net::tls::ServerTls;
 use crate::policy::Policy;
+use crate::reload::homes::Homes;
 use crate::upstream::{ConnectErrorKind, QueryError, Target, load_catalog, schema_fingerprint};
 
 pub use crate::reload::edge::now;
 pub use crate::reload::error::ReloadError;
 pub use crate::reload::follow::{follow, report};
 pub use crate::reload::health::{Health, Readiness};
+pub(crate) use crate::reload::homes::common_schemas;
+pub use crate::reload::homes::{Home, HomeError, HomeRules};
 pub use crate::reload::logins::LoginTable;
 pub use crate::reload::settings::{Settings, Source};
 
@@ -44,13 +49,17 @@ pub struct Snapshot {
     /// The certificate for clients; `None`: plain text only.
     pub listener_tls: Option<Arc<ServerTls>>,
     pub upstream: Arc<Target>,
+    /// By the config's names.
+    pub targets: Arc<BTreeMap<String, Arc<Target>>>,
     pub config: Arc<Config>,
+    pub rules: Arc<Policy>,
 }
 
 /// The snapshot in force, and how the next one is made.
 pub struct Live {
     current: ArcSwap<Snapshot>,
     health: Health,
+    homes: Homes,
     /// What the next snapshot is made from. Held while one is made: one at a time. `None`: nothing renews it.
     making: Mutex<Option<Making>>,
 }
@@ -106,6 +115,7 @@ impl Live {
         Self {
             current: ArcSwap::from_pointee(snapshot(settings, None, 1)),
             health: Health::default(),
+            homes: Homes::default(),
             making: Mutex::new(Some(making)),
         }
     }
@@ -116,7 +126,7 @@ impl Live {
         if snapshot.ruleset.is_some() {
             health.set_started();
         }
-        Self { current: ArcSwap::from_pointee(snapshot), health, making: Mutex::new(None) }
+        Self { current: ArcSwap::from_pointee(snapshot), health, homes: Homes::default(), making: Mutex::new(None) }
     }
 
     pub fn load(&self) -> Arc<Snapshot> {
@@ -174,6 +184,7 @@ impl Live {
         let version = running.version + 1;
         let needs_restart = settings.needs_restart(&making.at_start);
         self.current.store(Arc::new(snapshot(&settings, ruleset, version)));
+        self.homes.renew(&self.load());
         making.policy = Arc::clone(&settings.policy);
         if schema.is_some() {
             self.health.set_started();
@@ -245,7 +256,9 @@ impl Live {
             logins: running.logins.clone(),
             listener_tls: running.listener_tls.clone(),
             upstream: Arc::clone(&running.upstream),
+            targets: Arc::clone(&running.targets),
             config: Arc::clone(&running.config),
+            rules: Arc::clone(&running.rules),
         }));
         self.health.set_started();
         match misfit {
@@ -288,7 +301,9 @@ fn snapshot(settings: &Settings, ruleset: Option<Arc<Ruleset>>, version: u64) ->
         logins: settings.logins.clone(),
         listener_tls: settings.listener_tls.clone(),
         upstream: Arc::clone(&settings.upstream),
+        targets: Arc::clone(&settings.targets),
         config: Arc::clone(&settings.config),
+        rules: Arc::clone(&settings.policy),
     }
 }
 
@@ -302,7 +317,7 @@ fn report_settings(metrics: &Metrics, settings: &Settings) {
 /// The same server and database: what differs is how we get in.
 fn is_same_place(new: &Config, running: &Config) -> bool {
     let place = |config: &Config| {
-        let upstream = config.upstreams.values().next()?;
+        let upstream = config.default_upstream()?;
         Some((upstream.host.clone(), upstream.port, upstream.database.clone()))
     };
     place(new) == place(running)

@@ -1,16 +1,18 @@
 //! Everything that stands in files, read and checked whole: config, policy, secrets, certificates.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::auth::ScramVerifier;
-use crate::config::{Config, UpstreamTls};
+use crate::config::{Config, Upstream, UpstreamTls};
 use crate::metrics::CertificateRole;
 use crate::net::tls::ServerTls;
-use crate::policy::{Credential, Environment, Policy};
+use crate::policy::{Credential, Environment, Isolation, Policy, SecretSource};
 use crate::reload::certificate;
 use crate::reload::error::ReloadError;
+use crate::reload::homes::common_schemas;
 use crate::reload::logins::LoginTable;
 use crate::tenant::LoginName;
 use crate::upstream::Target;
@@ -32,6 +34,7 @@ pub struct Settings {
     pub(super) logins: LoginTable,
     pub(super) listener_tls: Option<Arc<ServerTls>>,
     pub(super) upstream: Arc<Target>,
+    pub(super) targets: Arc<BTreeMap<String, Arc<Target>>>,
     /// When each certificate expires, in Unix time.
     pub(super) certificates: Vec<(CertificateRole, i64)>,
 }
@@ -47,7 +50,8 @@ impl Source {
         let config = self.parse(&self.config_file, |text| Config::parse(text, folder(&self.config_file)))?;
         let policy = self.parse(&config.policy_file, Policy::parse)?;
         let verifiers = self.verifiers(&config, &policy)?;
-        let upstream = self.upstream(&config, &policy)?;
+        let targets = self.targets(&config, &policy)?;
+        let upstream = self.upstream(&config, &policy, &targets)?;
         let mut certificates = Vec::new();
         let mut note = |role, path: &Path| {
             let expires = self.environment.file(path).ok().and_then(|text| certificate::not_after(&text));
@@ -72,6 +76,7 @@ impl Source {
             policy: Arc::new(policy),
             listener_tls,
             upstream: Arc::new(upstream),
+            targets: Arc::new(targets),
             certificates,
         })
     }
@@ -107,18 +112,44 @@ impl Source {
         policy.logins.iter().map(verifier).collect()
     }
 
-    /// The first upstream serves all tenants.
-    fn upstream(&self, config: &Config, policy: &Policy) -> Result<Target, ReloadError> {
+    fn targets(&self, config: &Config, policy: &Policy) -> Result<BTreeMap<String, Arc<Target>>, ReloadError> {
         let path = &self.config_file;
-        let Some(settings) = config.upstreams.values().next() else {
-            return Err(ReloadError::file(path, "no [upstream.<name>] is configured"));
+        let target = |settings: &Upstream| {
+            let secret = |source: &SecretSource| source.resolve(folder(path), self.environment.as_ref());
+            let password = settings.password.as_ref().map(secret).transpose();
+            let password =
+                password.map_err(|error| ReloadError::file(path, format!("upstream.{}: {error}", settings.name)))?;
+            let password = password.map(|secret| secret.expose().to_owned());
+            Target::new(settings, password, &policy.tenancy.search_path).map(Arc::new).map_err(fault)
         };
-        let password = settings.password.as_ref().map(|source| source.resolve(folder(path), self.environment.as_ref()));
-        let password = password.transpose();
-        let password =
-            password.map_err(|error| ReloadError::file(path, format!("upstream.{}: {error}", settings.name)))?;
-        let password = password.map(|secret| secret.expose().to_owned());
-        Target::new(settings, password, &policy.tenancy.search_path).map_err(fault)
+        config.upstreams.iter().map(|(name, settings)| Ok((name.clone(), target(settings)?))).collect()
+    }
+
+    /// The one for all tenants that have no other. Fails also where the policy names one that is not there.
+    fn upstream(
+        &self,
+        config: &Config,
+        policy: &Policy,
+        targets: &BTreeMap<String, Arc<Target>>,
+    ) -> Result<Target, ReloadError> {
+        let Some(default) = config.default_upstream() else {
+            return Err(ReloadError::file(&self.config_file, "no [upstream.<name>] is configured"));
+        };
+        for (tenant, rule) in policy.tenants.rules() {
+            let Some(name) = &rule.upstream else { continue };
+            let refuse =
+                |why: String| Err(ReloadError::file(&config.policy_file, format!("tenant.\"{tenant}\": {why}")));
+            if !targets.contains_key(name) {
+                return refuse(format!("the config has no [upstream.{name}]"));
+            }
+            if rule.isolation == Isolation::Database && *name == default.name {
+                return refuse(format!("upstream {name:?} is the default, which others have too"));
+            }
+        }
+        let target = targets.get(&default.name);
+        let target =
+            target.ok_or_else(|| ReloadError::file(&self.config_file, "no [upstream.<name>] is configured"))?;
+        Ok(target.narrowed(common_schemas(policy, None), &policy.tenancy.search_path))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::catalog::Catalog;
 use crate::upstream::Target;
 use crate::upstream::query::Queries;
 use crate::upstream::query::QueryError;
+use crate::upstream::schemas::Schemas;
 
 /// Takes the whole schema in one snapshot, whatever the role may read of it: the catalogue is open to every role.
 ///
@@ -21,10 +22,10 @@ pub async fn load_catalog(target: &Target) -> Result<Catalog, QueryError> {
         format: CATALOG_FORMAT,
         server_version: server_version.ok_or_else(|| QueryError::Unreadable("no server_version_num".to_owned()))?,
         database: target.database().to_owned(),
-        relations: read(&mut queries, RELATIONS).await?,
-        functions: read(&mut queries, FUNCTIONS).await?,
-        operators: read(&mut queries, OPERATORS).await?,
-        types: read(&mut queries, TYPES).await?,
+        relations: read(&mut queries, &target.schemas.narrow_relations(RELATIONS)).await?,
+        functions: read(&mut queries, &target.schemas.narrow(FUNCTIONS)).await?,
+        operators: read(&mut queries, &target.schemas.narrow(OPERATORS)).await?,
+        types: read(&mut queries, &target.schemas.narrow(TYPES)).await?,
     };
     queries.close().await;
     Ok(catalog)
@@ -35,9 +36,23 @@ pub async fn load_catalog(target: &Target) -> Result<Catalog, QueryError> {
 /// A spurious change (TRUNCATE, a rewriting VACUUM) costs a reload and nothing else.
 pub async fn schema_fingerprint(target: &Target) -> Result<String, QueryError> {
     let mut queries = Queries::connect(target).await?;
-    let rows = queries.column(FINGERPRINT).await?;
+    let rows = queries.column(&fingerprint(&target.schemas)).await?;
     queries.close().await;
     rows.into_iter().next().ok_or_else(|| QueryError::Unreadable("no fingerprint".to_owned()))
+}
+
+/// In these schemas, and in what is bound to them from others.
+fn fingerprint(schemas: &Schemas) -> String {
+    let Some(condition) = schemas.condition("nspname") else { return FINGERPRINT.to_owned() };
+    let mut sql = FINGERPRINT.to_owned();
+    for (part, narrowed) in NARROWED {
+        sql = sql.replacen(part, narrowed, 1);
+    }
+    sql.replacen(
+        "WITH class",
+        &format!("WITH reach AS (SELECT oid FROM pg_catalog.pg_namespace WHERE {condition}), class"),
+        1,
+    )
 }
 
 /// Each row is one JSON object in the form that the catalogue's own file has.
@@ -47,6 +62,25 @@ async fn read<T: DeserializeOwned>(queries: &mut Queries, sql: &str) -> Result<V
         .map(|row| serde_json::from_str(row).map_err(|error| QueryError::Unreadable(error.to_string())))
         .collect()
 }
+
+/// What leaves the server's own schemas out.
+pub(crate) const SYSTEM: &str = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
+
+/// Parts of [`FINGERPRINT`], and what they are for some schemas alone.
+const NARROWED: [(&str, &str); 9] = [
+    ("relkind <> 't'", "relkind <> 't' AND relnamespace IN (SELECT oid FROM reach)"),
+    ("class.oid = k.conrelid", "class.oid IN (k.conrelid, k.confrelid)"),
+    ("class.oid = h.inhrelid", "class.oid IN (h.inhrelid, h.inhparent)"),
+    ("pg_proc WHERE", "pg_proc WHERE pronamespace IN (SELECT oid FROM reach) AND"),
+    ("pg_operator WHERE", "pg_operator WHERE oprnamespace IN (SELECT oid FROM reach) AND"),
+    ("WHERE t.oid >= 16384", "WHERE t.typnamespace IN (SELECT oid FROM reach) AND t.oid >= 16384"),
+    ("pg_namespace WHERE nspname", "pg_namespace WHERE oid IN (SELECT oid FROM reach) AND nspname"),
+    ("pg_collation WHERE", "pg_collation WHERE collnamespace IN (SELECT oid FROM reach) AND"),
+    (
+        "pg_enum WHERE",
+        "pg_enum WHERE enumtypid IN (SELECT t.oid FROM pg_catalog.pg_type t JOIN reach ON reach.oid = t.typnamespace) AND",
+    ),
+];
 
 /// One snapshot for all. With nothing but `pg_catalog` on the path, types and the tables in a view's definition are
 /// printed with their schema. A lock that somebody else holds on a view must not hold us up for ever.
@@ -271,3 +305,18 @@ SELECT pg_catalog.concat_ws('-', pg_catalog.count(*),
     pg_catalog.sum(pg_catalog.hashint8extended(object, kind)::numeric),
     pg_catalog.sum(pg_catalog.hashint8extended(object, kind + 16 * (xmin::text::int8 + 1))::numeric))
 FROM version"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_have_the_parts_that_are_narrowed() {
+        for (part, _) in NARROWED {
+            assert_eq!(FINGERPRINT.matches(part).count(), 1, "{part}");
+        }
+        for sql in [RELATIONS, FUNCTIONS, OPERATORS, TYPES] {
+            assert_eq!(sql.matches(SYSTEM).count(), 1, "{sql}");
+        }
+    }
+}

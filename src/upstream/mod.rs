@@ -8,6 +8,7 @@ mod login;
 mod messages;
 mod query;
 mod role;
+mod schemas;
 mod scram;
 
 pub use cancel::cancel;
@@ -18,6 +19,7 @@ pub use introspect::schema_fingerprint;
 pub use query::QueryError;
 pub use role::Role;
 pub use role::load_role;
+pub use schemas::Schemas;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -48,7 +50,9 @@ pub struct Target {
     /// `search_path`, in the server's own writing. The guard resolves names by the same list.
     search_path: String,
     /// What the password came to at the last log-in.
-    scram_keys: Mutex<Option<Arc<ScramKeys>>>,
+    scram_keys: Arc<Mutex<Option<Arc<ScramKeys>>>>,
+    /// What of the database's schema is read.
+    schemas: Schemas,
 }
 
 impl Target {
@@ -67,9 +71,28 @@ impl Target {
             password,
             tls,
             connect_timeout: settings.connect_timeout,
-            search_path: search_path.iter().map(|schema| written(schema)).collect::<Vec<_>>().join(", "),
-            scram_keys: Mutex::new(None),
+            search_path: written_path(search_path),
+            scram_keys: Arc::default(),
+            schemas: Schemas::All,
         })
+    }
+
+    /// The same database, where only these schemas are read and sessions have this search path.
+    #[must_use]
+    pub fn narrowed(&self, schemas: Schemas, search_path: &[String]) -> Self {
+        Self {
+            name: self.name.clone(),
+            host: self.host.clone(),
+            port: self.port,
+            database: self.database.clone(),
+            user: self.user.clone(),
+            password: self.password.clone(),
+            tls: self.tls.clone(),
+            connect_timeout: self.connect_timeout,
+            search_path: written_path(search_path),
+            scram_keys: Arc::clone(&self.scram_keys),
+            schemas,
+        }
     }
 
     /// The upstream's name in the configuration.
@@ -158,6 +181,10 @@ pub async fn connect(target: &Target, parameters: &[(String, String)]) -> Result
         )),
     };
     result.map_err(|error| error.at(target))
+}
+
+fn written_path(schemas: &[String]) -> String {
+    schemas.iter().map(|schema| written(schema)).collect::<Vec<_>>().join(", ")
 }
 
 fn quote_identifier(name: &str) -> String {

@@ -22,6 +22,7 @@ mod gate;
 mod generator;
 mod introspection;
 mod oracle;
+mod places;
 mod proxy;
 mod psql;
 mod reload;

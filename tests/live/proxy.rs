@@ -212,7 +212,9 @@ async fn snapshot(config: &Config, target: &Arc<Target>, tls: ServerTls) -> Snap
         logins: LoginTable::new(&policy, logins, [7; 32]),
         listener_tls: Some(Arc::new(tls)),
         upstream: Arc::clone(target),
+        targets: Arc::default(),
         config: Arc::new(config.clone()),
+        rules: Arc::new(policy),
     }
 }
 

@@ -66,7 +66,7 @@ impl Running {
     }
 
     /// The next log line with this message.
-    fn says(&self, message: &str) -> Value {
+    pub(crate) fn says(&self, message: &str) -> Value {
         let mut seen = Vec::new();
         loop {
             let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {message:?} after {seen:#?}"));
@@ -82,13 +82,21 @@ impl Running {
         assert!(Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap().success());
     }
 
-    async fn connect(&self, login: &str) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+    pub(crate) async fn connect(&self, login: &str) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+        self.connect_to(login, "app").await
+    }
+
+    pub(crate) async fn connect_to(
+        &self,
+        login: &str,
+        database: &str,
+    ) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
         let (client, connection) = tokio_postgres::Config::new()
             .host("127.0.0.1")
             .port(self.address.port())
             .user(login)
             .password("hunter2")
-            .dbname("app")
+            .dbname(database)
             .connect(NoTls)
             .await?;
         tokio::spawn(connection);

@@ -40,6 +40,7 @@ fn decide(sql: &str) -> Decision {
         functions: BTreeMap::new(),
         extensions: BTreeSet::new(),
         logins: BTreeMap::new(),
+        tenants: Default::default(),
         digest: "d1".to_owned(),
     };
     let catalog = Catalog { format: CATALOG_FORMAT, server_version: 150_000, ..Catalog::default() };
@@ -112,6 +113,7 @@ fn session() -> SessionTag {
     SessionTag::new(&SessionDescription {
         session: "s-1",
         tenant: Some(&TenantId::parse("acme").unwrap()),
+        isolation: "column",
         login: Some(&LoginName::parse("acme_app").unwrap()),
         application_name: Some("bill\"ing\n"),
         method: Some("scram-sha-256"),

@@ -128,6 +128,7 @@ fn guarded(sql: &str) -> Option<GuardedSql> {
         functions: BTreeMap::new(),
         extensions: std::collections::BTreeSet::new(),
         logins: BTreeMap::new(),
+        tenants: Default::default(),
         digest: String::new(),
     };
     let catalog = Catalog {

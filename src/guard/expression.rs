@@ -285,5 +285,6 @@ impl Walk<'_> {
 pub(in crate::guard) fn function_refused(name: &str) -> Rejection {
     Rejection::new(Code::FunctionNotAllowed, format!("function {name} is not allowed"))
         .detail("Only functions that are known to reach no other data can be called.")
-        .hint("Have it listed in the policy, with its argument types, if it is safe.")
+        // One hint for all: another would tell which functions the database has.
+        .hint("One of the database's own, if there is such a function and it is safe, can be listed in the policy, with its argument types.")
 }

@@ -308,6 +308,9 @@ impl Judge {
             // Too slow to tell: time is not part of the promise.
             return Outcome::Skipped;
         }
+        if fails_on_own_rows_alike(&answers) {
+            return Outcome::Skipped;
+        }
         match self.difference(&answers, writes) {
             Some(difference) => Outcome::Differs(format!("{difference}\nsent: {rewritten}")),
             None => Outcome::Same { failed: answers[2].answer.error.is_some() },
@@ -389,6 +392,19 @@ impl Trial {
 }
 
 /// What one world said.
+/// All fail in the same way, and no message names another tenant: on which of its own rows a condition fails first is as the
+/// plan has it, and each message tells of the row that it was.
+fn fails_on_own_rows_alike(worlds: &[World]) -> bool {
+    const OTHERS: [&str; 2] = ["globex", "initech"];
+    let code = worlds.first().and_then(|world| world.answer.code());
+    code.is_some_and(|code| code.starts_with("22"))
+        && worlds.iter().all(|world| {
+            let message = world.answer.error.as_ref().map_or("", |error| error.1.as_str());
+            world.answer.code() == code && !OTHERS.iter().any(|other| message.contains(other))
+        })
+        && worlds.windows(2).any(|pair| pair.first().map(|w| &w.answer.error) != pair.last().map(|w| &w.answer.error))
+}
+
 struct World {
     answer: Answer,
     constraints: Option<(String, String, Vec<String>)>,

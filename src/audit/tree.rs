@@ -141,24 +141,44 @@ pub fn verify_inclusion(leaf: Hash, index: u64, size: u64, proof: &[Hash], root:
     if index >= size {
         return false;
     }
-    let (mut at, mut last, mut computed) = (index, size - 1, leaf);
+    let mut computed = leaf;
+    let arrives = climb(index, size - 1, proof, |side, hash| match side {
+        Side::Left => computed = node(hash, &computed),
+        Side::Right => computed = node(&computed, hash),
+    });
+    arrives && computed == *root
+}
+
+/// Where a proof's hash stands beside what has been computed.
+enum Side {
+    Left,
+    Right,
+}
+
+/// Goes from a node of a tree up to its root, a hash of the proof at each step. `false`: there are more hashes than steps, or fewer.
+fn climb<'a>(
+    mut at: u64,
+    mut last: u64,
+    proof: impl IntoIterator<Item = &'a Hash>,
+    mut step: impl FnMut(Side, &Hash),
+) -> bool {
     for hash in proof {
         if last == 0 {
             return false;
         }
         if at & 1 == 1 || at == last {
-            computed = node(hash, &computed);
+            step(Side::Left, hash);
             while at & 1 == 0 && at != 0 {
                 at >>= 1;
                 last >>= 1;
             }
         } else {
-            computed = node(&computed, hash);
+            step(Side::Right, hash);
         }
         at >>= 1;
         last >>= 1;
     }
-    last == 0 && computed == *root
+    last == 0
 }
 
 /// Whether the proof shows that the new tree begins with the old one (RFC 9162, 2.1.4.2).
@@ -183,24 +203,14 @@ pub fn verify_consistency(old: (u64, &Hash), new: (u64, &Hash), proof: &[Hash]) 
     let first = if old_size.is_power_of_two() { Some(old_root) } else { rest.next() };
     let Some(first) = first else { return false };
     let (mut of_old, mut of_new) = (*first, *first);
-    for hash in rest {
-        if last == 0 {
-            return false;
-        }
-        if at & 1 == 1 || at == last {
+    let arrives = climb(at, last, rest, |side, hash| match side {
+        Side::Left => {
             of_old = node(hash, &of_old);
             of_new = node(hash, &of_new);
-            while at & 1 == 0 && at != 0 {
-                at >>= 1;
-                last >>= 1;
-            }
-        } else {
-            of_new = node(&of_new, hash);
         }
-        at >>= 1;
-        last >>= 1;
-    }
-    last == 0 && of_old == *old_root && of_new == *new_root
+        Side::Right => of_new = node(&of_new, hash),
+    });
+    arrives && of_old == *old_root && of_new == *new_root
 }
 
 #[cfg(test)]

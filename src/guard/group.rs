@@ -4,7 +4,7 @@ use sqlparser::ast::{Expr, GroupByExpr, Select, SelectItem};
 
 use crate::guard::from::not_allowed;
 use crate::guard::query::item_expression;
-use crate::guard::scope::{ColumnName, Protection, resolve};
+use crate::guard::scope::{ColumnName, Protection, column_reference, resolve};
 use crate::guard::tenant_column::reference;
 use crate::guard::walk::{Outcome, Walk};
 use crate::sql::clauses::{Block, Clauses};
@@ -87,15 +87,7 @@ impl Walk<'_> {
     }
 
     pub(in crate::guard) fn column_of(&self, level: usize, expression: &Expr) -> Option<(usize, String)> {
-        let (relation, column) = match expression {
-            Expr::Nested(inner) => return self.column_of(level, inner),
-            Expr::Identifier(ident) => (None, ident_value(ident)),
-            Expr::CompoundIdentifier(idents) => match idents.as_slice() {
-                [.., relation, column] => (Some(ident_value(relation)), ident_value(column)),
-                _ => return None,
-            },
-            _ => return None,
-        };
+        let (relation, column) = column_reference(expression)?;
         let name = ColumnName { schema: None, relation: relation.as_deref(), column: &column };
         let resolved = resolve(&self.levels, name).filter(|resolved| resolved.level == level)?;
         let entry = resolved.entries.first().copied().filter(|_| resolved.entries.len() == 1)?;

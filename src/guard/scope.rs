@@ -1,9 +1,12 @@
 //! The names that a clause can see: relations by alias, their columns, and how each has to be protected.
 
+use sqlparser::ast::Expr;
+
 use crate::catalog::QualifiedName;
 use crate::guard::computed::Source;
 use crate::guard::kind::Kind;
 use crate::guard::ruleset::TenantColumn;
+use crate::sql::ident_value;
 
 /// The relations of one FROM clause (or the target of one write).
 #[derive(Debug, Clone, Default)]
@@ -81,6 +84,19 @@ pub(in crate::guard) struct ColumnName<'a> {
     pub(in crate::guard) schema: Option<&'a str>,
     pub(in crate::guard) relation: Option<&'a str>,
     pub(in crate::guard) column: &'a str,
+}
+
+/// The parts of an expression that is the name of a column alone, in brackets or not: of its relation, and its own.
+pub(in crate::guard) fn column_reference(expression: &Expr) -> Option<(Option<String>, String)> {
+    match expression {
+        Expr::Nested(inner) => column_reference(inner),
+        Expr::Identifier(ident) => Some((None, ident_value(ident))),
+        Expr::CompoundIdentifier(idents) => match idents.as_slice() {
+            [.., relation, column] => Some((Some(ident_value(relation)), ident_value(column))),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Finds a column as the server does: innermost level first. `None`: it cannot be told what it means.

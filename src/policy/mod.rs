@@ -13,6 +13,7 @@ mod tenants;
 
 pub use document::FileError;
 pub use name::printable;
+pub(crate) use name::quoted_part;
 pub use name::written_name;
 pub use name::written_part;
 pub use place::OWN_SCHEMA;

@@ -96,8 +96,8 @@ fn plain(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '_' | '$') || !character.is_ascii()
 }
 
-/// The text up to the closing quote, doubled quotes made one.
-fn quoted_part(text: &str) -> Option<(String, &str)> {
+/// The text up to the closing quote, doubled quotes made one, and what stands behind it.
+pub(crate) fn quoted_part(text: &str) -> Option<(String, &str)> {
     let mut name = String::new();
     let mut rest = text;
     loop {

@@ -1,5 +1,7 @@
 //! Names as SQL writes them inside of a string: `schema."Name"`.
 
+use crate::policy::quoted_part;
+
 /// `schema."Name"` in parts, as PostgreSQL reads a name in a string.
 pub(super) fn identifiers(name: &str) -> Option<Vec<String>> {
     let mut parts = Vec::new();
@@ -20,23 +22,6 @@ pub(super) fn identifiers(name: &str) -> Option<Vec<String>> {
         match behind.trim_start().strip_prefix('.') {
             Some(next) => rest = next.trim_start(),
             None => return behind.trim().is_empty().then_some(parts),
-        }
-    }
-}
-
-/// What stands before the closing quote, and what behind it.
-fn quoted_part(quoted: &str) -> Option<(String, &str)> {
-    let mut part = String::new();
-    let mut rest = quoted;
-    loop {
-        let (before, behind) = rest.split_once('"')?;
-        part.push_str(before);
-        match behind.strip_prefix('"') {
-            Some(more) => {
-                part.push('"');
-                rest = more;
-            }
-            None => return Some((part, behind)),
         }
     }
 }

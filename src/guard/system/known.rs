@@ -2,22 +2,13 @@
 
 use sqlparser::ast::Expr;
 
-use crate::guard::scope::{ColumnName, resolve};
+use crate::guard::scope::{ColumnName, column_reference, resolve};
 use crate::guard::walk::Walk;
-use crate::sql::ident_value;
 
 impl Walk<'_> {
     /// Whether an expression is a column that comes right out of a lens, and names a row of a catalogue that is in reach.
     pub(super) fn is_from_lens(&self, expression: &Expr, set: &str) -> bool {
-        let (relation, column) = match expression {
-            Expr::Nested(inner) => return self.is_from_lens(inner, set),
-            Expr::Identifier(ident) => (None, ident_value(ident)),
-            Expr::CompoundIdentifier(idents) => match idents.as_slice() {
-                [.., relation, column] => (Some(ident_value(relation)), ident_value(column)),
-                _ => return false,
-            },
-            _ => return false,
-        };
+        let Some((relation, column)) = column_reference(expression) else { return false };
         let name = ColumnName { schema: None, relation: relation.as_deref(), column: &column };
         let Some(resolved) = resolve(&self.levels, name) else { return false };
         let [at] = resolved.entries.as_slice() else { return false };
